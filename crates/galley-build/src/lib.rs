@@ -1,1 +1,4 @@
-//! (to be written)
+//! The conductor: parse, lower, resolve, plan, solve, export.
+
+pub mod events;
+pub mod request;
