@@ -1,2 +1,6 @@
-//! (to be written)
-#![forbid(unsafe_code)]
+//! What the tests of several crates share: file trees written as text, literate command-line tests, and expectations that
+//! are files. For tests only: nothing here is linked into galley.
+
+pub mod expect;
+pub mod literate;
+pub mod tree;
