@@ -4,8 +4,10 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod diff;
 pub mod digest;
 pub mod entry;
+pub mod layer_tar;
 pub mod oci;
 pub mod path;
 pub mod platform;
@@ -14,10 +16,11 @@ pub mod tree;
 pub mod tree_digest;
 
 pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
+pub use diff::{Change, Diff, DiffBuilder, DiffError};
 pub use digest::{ChainId, ContentDigest, DiffId, Digest, DigestError, TreeDigest};
 pub use entry::{Entry, FileContent, Kind, LinkGroup, Mtime, Xattrs};
 pub use oci::{Descriptor, Index, Manifest, MediaType};
 pub use path::{PathError, TreePath};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};
-pub use tree::{Change, Diff, Node, Tree};
+pub use tree::{Node, ResolveError, Tree};

@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn order_is_depth_first() {
-        let mut paths = vec![path("a-b"), path("a/b"), path("a"), path(""), path("a/b/c"), path("a.c")];
+        let mut paths = [path("a-b"), path("a/b"), path("a"), path(""), path("a/b/c"), path("a.c")];
         paths.sort();
         let shown: Vec<_> = paths.iter().map(TreePath::display).collect();
         assert_eq!(shown, ["/", "/a", "/a/b", "/a/b/c", "/a-b", "/a.c"]);

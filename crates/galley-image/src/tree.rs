@@ -1,11 +1,12 @@
-//! A file tree as a value, the difference that a layer makes to it, and how symbolic links resolve inside it.
+//! A file tree as a value, what a layer makes of it, and how symbolic links resolve inside it.
 //!
 //! A step's root file system is never walked on disk to decide anything: it is the [`Tree`] that the sealed manifests of
-//! its layers add up to. Both types are sorted vectors, so that merging a layer is one pass over two lists.
+//! its layers add up to. Trees and diffs are sorted vectors, so that merging a layer is one pass over two lists.
 
 use std::cmp::Ordering;
 
-use crate::entry::{Entry, Kind, LinkGroup, Mtime};
+use crate::diff::{Change, Diff};
+use crate::entry::{Entry, Kind, Mtime};
 use crate::path::TreePath;
 
 /// An entry and the layer that it comes from.
@@ -21,140 +22,6 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
     nodes: Vec<(TreePath, Node)>,
-}
-
-/// What a layer does at one path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The path now holds this entry.
-    Put {
-        /// The entry.
-        entry: Entry,
-        /// For a directory: nothing of the directory below shows through (OCI image-spec, layer.md, "Opaque Whiteout").
-        opaque: bool,
-    },
-    /// The path, and everything below it, is gone (OCI image-spec, layer.md, "Whiteouts").
-    Whiteout,
-}
-
-impl Change {
-    /// A change that puts `entry` there, transparent where it is a directory.
-    #[must_use]
-    pub fn put(entry: Entry) -> Self {
-        Self::Put { entry, opaque: false }
-    }
-}
-
-/// A layer as a value: changes in path order, each path at most once. The sealed manifest of a layer is its `Diff`.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Diff {
-    changes: Vec<(TreePath, Change)>,
-}
-
-impl Diff {
-    /// A diff from changes in any order; of several changes to one path the last one counts.
-    #[must_use]
-    pub fn new(mut changes: Vec<(TreePath, Change)>) -> Self {
-        let sorted = changes.is_sorted_by(|a, b| a.0 < b.0);
-        if !sorted {
-            changes.sort_by(|a, b| a.0.cmp(&b.0));
-            changes.reverse();
-            changes.dedup_by(|later, earlier| later.0 == earlier.0);
-            changes.reverse();
-        }
-        Self { changes }
-    }
-
-    /// The changes in path order.
-    pub fn iter(&self) -> std::slice::Iter<'_, (TreePath, Change)> {
-        self.changes.iter()
-    }
-
-    /// How many paths change.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.changes.len()
-    }
-
-    /// Whether nothing changes.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-
-    /// The change at `path`.
-    #[must_use]
-    pub fn get(&self, path: &TreePath) -> Option<&Change> {
-        let at = self.changes.binary_search_by(|(other, _)| other.cmp(path)).ok()?;
-        self.changes.get(at).map(|(_, change)| change)
-    }
-
-    /// The bytes of all regular files in it; hard links count once.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        let mut seen = std::collections::HashSet::new();
-        let counts = |group: Option<LinkGroup>, seen: &mut std::collections::HashSet<LinkGroup>| {
-            group.is_none_or(|group| seen.insert(group))
-        };
-        self.changes.iter().fold(0, |sum, (_, change)| match change {
-            Change::Put { entry, .. } => entry
-                .file()
-                .filter(|file| counts(file.link_group, &mut seen))
-                .map_or(sum, |file| sum + file.size),
-            Change::Whiteout => sum,
-        })
-    }
-
-    /// The changes that turn `before` into `after`. Modification times count, so that applying the result to `before`
-    /// gives `after` exactly.
-    #[must_use]
-    pub fn between(before: &Tree, after: &Tree) -> Self {
-        let (mut old, mut new) = (before.nodes.iter().peekable(), after.nodes.iter().peekable());
-        let mut changes: Vec<(TreePath, Change)> = Vec::new();
-        let mut gone: Option<TreePath> = None;
-        loop {
-            let order = match (old.peek(), new.peek()) {
-                (None, None) => break,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some((a, _)), Some((b, _))) => a.cmp(b),
-            };
-            if order == Ordering::Less {
-                let Some((path, _)) = old.next() else { break };
-                if gone.as_ref().is_none_or(|gone| path.below(gone).is_none()) {
-                    gone = Some(path.clone());
-                    changes.push((path.clone(), Change::Whiteout));
-                }
-                continue;
-            }
-            let Some((path, node)) = new.next() else { break };
-            let before = if order == Ordering::Equal { old.next() } else { None };
-            if before.is_none_or(|(_, before)| before.entry != node.entry) {
-                if before.is_some_and(|(_, before)| before.entry.is_directory()) && !node.entry.is_directory()
-                {
-                    // The entry replaces the directory; its content needs no whiteouts of its own.
-                    gone = Some(path.clone());
-                }
-                changes.push((path.clone(), Change::put(node.entry.clone())));
-            }
-        }
-        Self::new(changes)
-    }
-}
-
-impl FromIterator<(TreePath, Change)> for Diff {
-    fn from_iter<I: IntoIterator<Item = (TreePath, Change)>>(changes: I) -> Self {
-        Self::new(changes.into_iter().collect())
-    }
-}
-
-impl<'a> IntoIterator for &'a Diff {
-    type Item = &'a (TreePath, Change);
-    type IntoIter = std::slice::Iter<'a, (TreePath, Change)>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
 }
 
 impl Default for Tree {
@@ -269,7 +136,7 @@ impl Tree {
                 _ => {}
             }
             let next = resolved.join(&component);
-            let last = pending.iter().all(|rest| rest.is_empty());
+            let last = pending.iter().all(Vec::is_empty);
             match self.get(&next).map(|node| &node.entry.kind) {
                 Some(Kind::Symlink(target)) if follow_last || !last => {
                     links += 1;
@@ -331,6 +198,10 @@ impl Merge {
         let lower = lower.filter(|_| self.shows(path));
         match change {
             Change::Whiteout => {
+                if path.is_root() {
+                    // A tree always has its root: only the content goes.
+                    self.nodes.extend(lower.map(|node| (TreePath::root(), node.clone())));
+                }
                 if self.shows(path) {
                     self.hidden = Some(path.clone());
                 }
@@ -341,24 +212,34 @@ impl Merge {
                 if !merges && self.shows(path) {
                     self.hidden = Some(path.clone());
                 }
-                self.add_missing_parents(path);
+                self.make_parents(path);
                 self.nodes.push((path.clone(), Node { entry: entry.clone(), origin: self.origin }));
             }
         }
     }
 
-    /// Layers of other builders may leave out the directories above an entry.
-    fn add_missing_parents(&mut self, path: &TreePath) {
+    /// Layers of other builders may leave out the directories above an entry. What they unpack to is a directory there,
+    /// even where a layer below has a file or a link: unpacking a layer sees no other layer.
+    fn make_parents(&mut self, path: &TreePath) {
         let parent = path.parent().unwrap_or_default();
-        // In a depth-first list the parent of the next entry is the last node or one of that node's ancestors.
-        if path.is_root() || self.nodes.last().is_some_and(|(last, _)| last.below(&parent).is_some()) {
+        let usable = |last: &(TreePath, Node)| {
+            // In a depth-first list the parent of the next entry is the last node, or lies above it; a node that has
+            // something below it is a directory.
+            last.0.below(&parent).is_some_and(|below| !below.is_empty() || last.1.entry.is_directory())
+        };
+        if path.is_root() || self.nodes.last().is_some_and(usable) {
             return;
         }
-        for ancestor in path.ancestors().skip(1) {
-            if self.nodes.last().is_none_or(|(last, _)| last.below(&ancestor).is_none()) {
-                let entry = Entry::directory(0o755, Mtime::default());
-                self.nodes.push((ancestor, Node { entry, origin: self.origin }));
+        for ancestor in path.ancestors() {
+            match self.nodes.last() {
+                Some((last, node)) if *last == ancestor && !node.entry.is_directory() => {
+                    self.nodes.pop();
+                }
+                Some((last, _)) if last.below(&ancestor).is_some() => continue,
+                _ => {}
             }
+            let entry = Entry::directory(0o755, Mtime::default());
+            self.nodes.push((ancestor, Node { entry, origin: self.origin }));
         }
     }
 }

@@ -39,6 +39,7 @@ impl TreeHasher {
     /// # Errors
     /// [`Unhashed`] for a regular file without a content digest.
     pub fn add(&mut self, path: &[u8], entry: &Entry, origin: u32) -> Result<(), Unhashed> {
+        self.hash.update(b"e");
         self.bytes(path);
         for number in [entry.mode, entry.uid, entry.gid] {
             self.hash.update(&number.to_le_bytes());
