@@ -1,1 +1,61 @@
-//! (to be written)
+//! The store: one directory that holds blobs, snapshots, cache records and locks, used by many processes and by no daemon.
+//!
+//! ```text
+//! <root>/
+//!   format              version, snapshotter and xattr class; written last, so a directory without it is no store
+//!   oci-layout          the root is an OCI image layout ...
+//!   index.json          ... of the images whose blobs are all here
+//!   blobs/sha256/<hex>  configurations, manifests, compressed layers
+//!   layers/<id>/fs/     a layer's files, as an overlay lower directory; immutable
+//!   layers/<id>/manifest  the sealed manifest: a `Diff`, authoritative over what lies in `fs/`
+//!   records.db          SQLite, WAL: layers, snapshots, records, tree digests, diff IDs, images, tags, leases, journals
+//!   mounts/<id>/<n>/    cache mounts: `data/`, and `filled` once its first content is whole
+//!   contexts/<hash>     stat caches, one for each context directory
+//!   leases/<id>         flock'd while the lease lives; the lease's rows count only that long
+//!   locks/              flock'd files: `setup`, `index`, `step-<key>`, `mount-<id>-<n>`, `context-<hash>`
+//!   tmp/<owner>/        what this process has not finished; swept by anybody once `tmp/<owner>.lock` is free
+//! ```
+//!
+//! A [`Snapshot`] is a layer on a parent. A layer never moves to another parent than the one it was made on, except one
+//! that was made on nothing ([`Store::stack`]). Pruning deletes a layer's `fs/` and keeps its manifest and rows, so what
+//! a pruned stage contained is still known.
+//!
+//! Order on disk: files, manifest, rename into `layers/`, row. So a row means that everything below it was there when it
+//! was written; [`Store::sync`] makes it last through a power cut, and until then the row belongs to this boot alone.
+
+mod blob;
+mod cache_mount;
+mod check;
+mod error;
+mod failpoint;
+mod gc;
+mod id;
+mod image;
+mod journal;
+mod lease;
+mod lock;
+mod pack;
+mod prepared;
+mod record;
+mod snapshot;
+mod stat_cache;
+mod store;
+mod unpack;
+mod writer;
+
+pub use blob::BlobWriter;
+pub use cache_mount::{CacheMount, CacheMountSpec, Sharing};
+pub use check::Problem;
+pub use error::{LayerProblem, StoreError};
+pub use failpoint::{FAIL_POINTS, FailPoint};
+pub use gc::{Freed, PruneFilter, Usage};
+pub use id::{BadId, LayerId, SnapshotId};
+pub use image::{Image, ImageLayer, NewImage};
+pub use lease::Lease;
+pub use lock::{Holder, StepLock, Wait};
+pub use prepared::{Prepared, PreparedRoot};
+pub use record::{ParentRule, Record};
+pub use snapshot::{Snapshot, SnapshotState};
+pub use stat_cache::{StatCache, StatKey};
+pub use store::{OpenOptions, Snapshotter, Store};
+pub use writer::{FileSource, LayerWriter};
