@@ -1,7 +1,12 @@
 //! `RUN --mount`: the options as written, and their typed meaning once variables are expanded.
 
+mod resolve;
+
 use crate::ast::Word;
+use crate::diagnostic::Diagnostic;
+use crate::source_text::SourceText;
 use crate::span::{Span, Spanned};
+use crate::suggest;
 
 /// One `--mount=key=value,...` as written. [`Mount::resolve`] gives its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +57,105 @@ pub enum MountKey {
     Gid,
     /// `env`
     Env,
+}
+
+/// Names of keys, aliases included.
+const KEYS: [(&str, MountKey); 18] = [
+    ("type", MountKey::Type),
+    ("from", MountKey::From),
+    ("source", MountKey::Source),
+    ("src", MountKey::Source),
+    ("target", MountKey::Target),
+    ("dst", MountKey::Target),
+    ("destination", MountKey::Target),
+    ("readonly", MountKey::ReadOnly),
+    ("ro", MountKey::ReadOnly),
+    ("readwrite", MountKey::ReadWrite),
+    ("rw", MountKey::ReadWrite),
+    ("id", MountKey::Id),
+    ("sharing", MountKey::Sharing),
+    ("required", MountKey::Required),
+    ("size", MountKey::Size),
+    ("mode", MountKey::Mode),
+    ("uid", MountKey::Uid),
+    ("gid", MountKey::Gid),
+];
+
+/// The key that only secrets know.
+const ENV_KEY: (&str, MountKey) = ("env", MountKey::Env);
+
+/// Reads the value of one `--mount`. Where no value holds a variable, its meaning is checked at once.
+pub(crate) fn parse(value: &Word, diagnostics: &mut Vec<Diagnostic>) -> Mount {
+    let before = diagnostics.len();
+    let options = fields(&value.0).into_iter().filter_map(|field| option(&field, diagnostics)).collect();
+    let mount = Mount { span: value.span(), options };
+    let complete = diagnostics.len() == before;
+    let constant = mount.options.iter().filter_map(|o| o.value.as_ref()).all(|value| !value.has_variable());
+    if complete
+        && constant
+        && let Err(problems) = mount.resolve(&mut |word| Ok(word.as_str().to_owned()))
+    {
+        diagnostics.extend(problems);
+    }
+    mount
+}
+
+/// The fields of a line of comma separated values; a field in double quotes may hold commas.
+fn fields(value: &SourceText) -> Vec<SourceText> {
+    let text = value.as_str();
+    let mut found = Vec::new();
+    let mut start = 0;
+    let mut quoted = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => {
+                found.push(value.slice(start..at));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found.push(value.slice(start..text.len()));
+    found.into_iter().map(without_quotes).collect()
+}
+
+fn without_quotes(field: SourceText) -> SourceText {
+    let inner = field.as_str().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inner {
+        Some(inner) => field.slice(1..1 + inner.len()),
+        None => field,
+    }
+}
+
+fn option(field: &SourceText, diagnostics: &mut Vec<Diagnostic>) -> Option<MountOption> {
+    let text = field.as_str();
+    let equals = text.find('=').unwrap_or(text.len());
+    let name = field.slice(0..equals);
+    let lower = name.as_str().to_ascii_lowercase();
+    let known = KEYS.iter().chain([&ENV_KEY]).find(|(known, _)| *known == lower);
+    let Some((_, key)) = known else {
+        let names = KEYS.iter().chain([&ENV_KEY]).map(|(known, _)| *known);
+        let message = match lower.as_str() {
+            "" => "an empty option of `--mount`".to_owned(),
+            _ => format!("`--mount` has no option `{}`", name.as_str()),
+        };
+        let help = suggest::did_you_mean(&lower, names).unwrap_or_else(|| {
+            "the options are type, from, source, target, readonly, readwrite, id, sharing, required, size, mode, \
+             uid, gid and env"
+                .to_owned()
+        });
+        diagnostics.push(Diagnostic::error("unknown-mount-option", field.span(), message).help(help));
+        return None;
+    };
+    let value = (equals < text.len()).then(|| Word(field.slice(equals + 1..text.len())));
+    if let (MountKey::From, Some(word)) = (key, value.as_ref().filter(|word| word.has_variable())) {
+        diagnostics.push(
+            Diagnostic::error("variable-in-from", word.span(), "`from` does not expand variables")
+                .help("give the image a stage name (`FROM image:$TAG AS name`) and mount `from=name`"),
+        );
+    }
+    Some(MountOption { key: Spanned::new(*key, name.span()), value })
 }
 
 /// The meaning of a mount, defaults filled in.

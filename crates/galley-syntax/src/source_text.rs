@@ -194,11 +194,6 @@ impl SourceTextBuilder {
         self.hull = Some(self.hull.map_or(span, |hull| hull.to(span)));
     }
 
-    /// The text so far.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
     /// The finished text; without any part its span is `fallback`.
     pub(crate) fn finish(self, fallback: Span) -> SourceText {
         SourceText { text: self.text, pieces: self.pieces, span: self.hull.unwrap_or(fallback) }
