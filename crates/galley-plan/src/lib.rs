@@ -6,10 +6,13 @@
 //! an image configuration for each stage.
 #![forbid(unsafe_code)]
 
+mod findings;
 pub mod key;
 pub mod lower;
 pub mod op;
+mod path;
 pub mod plan;
+mod scope;
 pub mod stages;
 
 pub use key::{CacheKey, InputKey, KeyEncoder, content_key, definition_key};

@@ -1,12 +1,18 @@
 //! Lowering: a parsed Dockerfile and the options of a build to the stages that the target needs.
 
+mod from;
+pub(crate) mod refuse;
+
 use std::collections::BTreeMap;
 
 use galley_image::Platform;
-use galley_syntax::{Diagnostic, Parsed};
+use galley_syntax::suggest;
+use galley_syntax::{Diagnostic, InstructionKind, LineIndex, Parsed, Span};
 
+use crate::findings::Findings;
 use crate::op::Network;
-use crate::stages::Stages;
+use crate::scope::{Expander, Scope};
+use crate::stages::{Resolved, Stage, Stages, names};
 
 /// What a build says about its Dockerfile.
 #[derive(Clone, Debug)]
@@ -58,6 +64,114 @@ pub enum NamedContextKind {
 /// The parser's errors if there are any; else everything that is wrong with the stages' names and bases, and everything
 /// that the targets need and that galley does not build. Each has a span.
 pub fn lower(parsed: &Parsed, options: &LowerOptions) -> Result<Stages, Vec<Diagnostic>> {
-    let _ = options;
-    Err(parsed.diagnostics.clone())
+    if parsed.has_errors() {
+        return Err(parsed.diagnostics.clone());
+    }
+    let mut findings = Findings::default();
+    let escape = parsed.directives.escape;
+    let globals = globals(parsed, options, &mut findings);
+    let list = stages(parsed, &globals, options);
+    findings.extend(duplicate_names(&list));
+    let targets = targets(&list, options, &mut findings);
+    let lines = LineIndex::new(parsed.source());
+    let mut stages =
+        Stages { list, targets, globals, options: options.clone(), lines, escape, warnings: Vec::new() };
+    refuse_unsupported(&stages, &mut findings);
+    stages.warnings = findings.into_result()?;
+    Ok(stages)
+}
+
+/// The scope before the first FROM.
+fn globals(parsed: &Parsed, options: &LowerOptions, findings: &mut Findings) -> Scope {
+    let mut scope = Scope::global(options);
+    let mut expander = Expander { escape: parsed.directives.escape, globals: None, findings };
+    for instruction in &parsed.instructions {
+        match &instruction.kind {
+            InstructionKind::From(_) => break,
+            InstructionKind::Arg(arg) => {
+                for declaration in &arg.args {
+                    scope.declare(declaration, options, |_| None, &mut expander);
+                }
+            }
+            _ => {}
+        }
+    }
+    scope
+}
+
+fn stages(parsed: &Parsed, globals: &Scope, options: &LowerOptions) -> Vec<Stage> {
+    let escape = parsed.directives.escape;
+    let mut stages: Vec<Stage> = Vec::new();
+    for instruction in &parsed.instructions {
+        if let InstructionKind::From(base) = &instruction.kind {
+            let stage = from::stage(instruction, base, &stages, globals, escape, options);
+            stages.push(stage);
+        } else if let Some(stage) = stages.last_mut().filter(|stage| !stage.replaced) {
+            stage.instructions.push(instruction.clone());
+        }
+    }
+    stages
+}
+
+fn duplicate_names(stages: &[Stage]) -> Vec<Diagnostic> {
+    let mut first: BTreeMap<&str, &Stage> = BTreeMap::new();
+    let mut found = Vec::new();
+    for stage in stages {
+        let Some(name) = stage.name.as_deref() else { continue };
+        if let Some(earlier) = first.get(name) {
+            let text = format!("a second stage is called `{name}`");
+            let warning = Diagnostic::warning("duplicate-stage-name", stage.from, text);
+            found.push(warning.label(earlier.from, "the first one").help("give it another name"));
+        }
+        first.entry(name).or_insert(stage);
+    }
+    found
+}
+
+/// The stages that were asked for. A name or number on the command line stands nowhere in the file, so errors point at
+/// the last FROM.
+fn targets(stages: &[Stage], options: &LowerOptions, findings: &mut Findings) -> Vec<usize> {
+    let Some(last) = stages.last() else {
+        let text = "the file has no stage to build";
+        findings
+            .push(Diagnostic::error("missing-from", Span::default(), text).help("add a base: `FROM image`"));
+        return Vec::new();
+    };
+    if options.targets.is_empty() {
+        return vec![last.index];
+    }
+    let mut found = Vec::new();
+    for target in &options.targets {
+        let number = || target.parse().ok().filter(|index| *index < stages.len());
+        match names::find_by_name(stages, target).or_else(number) {
+            Some(index) if found.contains(&index) => {}
+            Some(index) => found.push(index),
+            None => findings.push(unknown_target(target, stages, last.from)),
+        }
+    }
+    found
+}
+
+fn unknown_target(target: &str, stages: &[Stage], span: Span) -> Diagnostic {
+    let names: Vec<&str> = stages.iter().filter_map(|stage| stage.name.as_deref()).collect();
+    let error = Diagnostic::error("unknown-target", span, format!("there is no stage `{target}` to build"));
+    match (suggest::did_you_mean(target, names.iter().copied()), names.as_slice()) {
+        (Some(help), _) => error.help(help),
+        (None, []) => error
+            .help(format!("no stage has a name; use a number from 0 to {}", stages.len().saturating_sub(1))),
+        (None, names) => error.help(format!("the stages are {}", names.join(", "))),
+    }
+}
+
+/// Reports what the needed stages have that galley does not build, and circles of stages.
+fn refuse_unsupported(stages: &Stages, findings: &mut Findings) {
+    let nothing = Resolved::default();
+    let reach = stages.reach(&nothing);
+    for stage in reach.order.iter().filter_map(|index| stages.stage(*index)) {
+        for step in stages.steps(stage, &nothing).0 {
+            let build = &stages.options.build_platform;
+            refuse::instruction(&step.instruction, step.escape, &stage.platform, build, findings);
+        }
+    }
+    findings.merge(reach.findings);
 }
