@@ -92,8 +92,8 @@ impl Diff {
     }
 
     /// The changes that turn `before` into `after`. Modification times count, so that applying the result to `before`
-    /// gives `after` exactly. Hard links do not reach across layers: where one name of a file changes, or it gains or
-    /// loses one, all its names are put. Link groups are numbered anew, in path order.
+    /// gives `after` exactly. Hard links do not reach across layers: where a file gains a name, or two of its names part,
+    /// all its names are put. Link groups are numbered anew, in path order.
     #[must_use]
     pub fn between(before: &Tree, after: &Tree) -> Self {
         between::between(before, after)

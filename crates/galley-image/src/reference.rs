@@ -35,6 +35,9 @@ pub enum ReferenceError {
         "`{0}` has an invalid tag: at most 128 letters, digits, `.`, `_` and `-`, and not `.` or `-` first"
     )]
     Tag(String),
+    /// Registries do not take longer repository names.
+    #[error("`{0}` is not an image name: registry and repository together have at most 255 characters")]
+    TooLong(String),
     /// The digest cannot be read.
     #[error("`{0}` has an invalid digest: write `@sha256:` and 64 hex digits")]
     Digest(String),
@@ -124,6 +127,9 @@ impl FromStr for Reference {
                 },
             );
         }
+        if registry.len() + 1 + repository.len() > 255 {
+            return Err(ReferenceError::TooLong(text.into()));
+        }
         let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
         let official = registry == "docker.io" && !repository.contains('/');
         let repository = if official { format!("library/{repository}") } else { repository.into() };
@@ -148,7 +154,8 @@ fn split_registry(name: &str) -> (&str, &str) {
 
 fn is_registry(host: &str) -> bool {
     let (host, port) = match host.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(']') || !port.is_empty() => (host, Some(port)),
+        // The colons of a bare IPv6 address stand inside its brackets.
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (host, None),
     };
     let label = |label: &str| {
@@ -222,6 +229,8 @@ mod tests {
             ("127.0.0.1:5000/a/b:1", "127.0.0.1:5000/a/b:1"),
             ("gcr.io/distroless/static-debian12:nonroot", "gcr.io/distroless/static-debian12:nonroot"),
             ("index.docker.io/library/node", "docker.io/library/node:latest"),
+            ("[::1]/a", "[::1]/a:latest"),
+            ("[::1]:5000/a", "[::1]:5000/a:latest"),
             ("a__b/c-d.e", "docker.io/a__b/c-d.e:latest"),
         ] {
             assert_eq!(from.parse::<Reference>().unwrap().to_string(), to);
@@ -239,7 +248,8 @@ mod tests {
         assert!(matches!("Node:20".parse::<Reference>(), Err(ReferenceError::UpperCase(_))));
         assert!(matches!("node:".parse::<Reference>(), Err(ReferenceError::Tag(_))));
         assert!(matches!("node@sha256:12".parse::<Reference>(), Err(ReferenceError::Digest(_))));
-        for bad in ["a..b", "a/", "/a", "a//b", "é", "-a/b"] {
+        assert!(matches!("a".repeat(256).parse::<Reference>(), Err(ReferenceError::TooLong(_))));
+        for bad in ["[::1", "[]/a", "[::1]:/a", "a..b", "a/", "/a", "a//b", "é", "-a/b"] {
             assert!(bad.parse::<Reference>().is_err(), "{bad}");
         }
     }

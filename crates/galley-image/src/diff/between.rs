@@ -1,7 +1,7 @@
 //! The difference of two trees.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{Change, Diff};
 use crate::entry::{Entry, FileContent, Kind, LinkGroup};
@@ -12,11 +12,12 @@ use crate::tree::{Node, Tree};
 type Group = (u32, LinkGroup);
 
 pub(super) fn between(before: &Tree, after: &Tree) -> Diff {
-    let links = Links { before: names(before), after: names(after) };
-    let changed = links.changed(before, after);
+    // Names that would stay linked if nothing were put, against names that are to be linked.
+    let kept = Names::of(before, |path, node| after.get(path).is_some_and(|is| same_entry(node, is)));
+    let wanted = Names::of(after, |_, _| true);
     let mut numbers = HashMap::new();
     let mut put = |node: &Node| {
-        let group = links.after.shared(node).map(|group| {
+        let group = wanted.shared(node).map(|group| {
             let next = LinkGroup(u32::try_from(numbers.len()).unwrap_or(u32::MAX));
             *numbers.entry(group).or_insert(next)
         });
@@ -44,8 +45,7 @@ pub(super) fn between(before: &Tree, after: &Tree) -> Diff {
             }
             (None, Some((path, node))) => changes.push((path.clone(), put(node))),
             (Some((_, was)), Some((path, node))) => {
-                let relinked = links.after.shared(node).is_some_and(|group| changed.contains(&group));
-                if relinked || !same_entry(was, node) {
+                if !same_entry(was, node) || kept.beside(was) != wanted.beside(node) {
                     changes.push((path.clone(), put(node)));
                 }
                 if was.entry.is_directory() && !node.entry.is_directory() {
@@ -62,48 +62,31 @@ pub(super) fn between(before: &Tree, after: &Tree) -> Diff {
 /// The names of each file that has more than one.
 struct Names<'t>(HashMap<Group, Vec<&'t TreePath>>);
 
-struct Links<'t> {
-    before: Names<'t>,
-    after: Names<'t>,
-}
-
-fn names(tree: &Tree) -> Names<'_> {
-    let mut names: HashMap<Group, Vec<&TreePath>> = HashMap::new();
-    for (path, node) in tree.iter() {
-        if let Some(group) = group(node) {
-            names.entry(group).or_default().push(path);
+impl<'t> Names<'t> {
+    fn of(tree: &'t Tree, counts: impl Fn(&TreePath, &Node) -> bool) -> Self {
+        let mut names: HashMap<Group, Vec<&TreePath>> = HashMap::new();
+        for (path, node) in tree.iter() {
+            if let Some(group) = group(node).filter(|_| counts(path, node)) {
+                names.entry(group).or_default().push(path);
+            }
         }
+        names.retain(|_, paths| paths.len() > 1);
+        Self(names)
     }
-    names.retain(|_, paths| paths.len() > 1);
-    Names(names)
-}
 
-fn group(node: &Node) -> Option<Group> {
-    Some((node.origin, node.entry.file()?.link_group?))
-}
-
-impl Names<'_> {
-    /// The node's group, if a second name in the tree belongs to it.
+    /// The node's group, if a second name belongs to it.
     fn shared(&self, node: &Node) -> Option<Group> {
         group(node).filter(|group| self.0.contains_key(group))
     }
 
     /// All names of the node's file; empty for a file with one.
-    fn of(&self, node: &Node) -> &[&TreePath] {
+    fn beside(&self, node: &Node) -> &[&'t TreePath] {
         group(node).and_then(|group| self.0.get(&group)).map_or(&[], Vec::as_slice)
     }
 }
 
-impl Links<'_> {
-    /// Groups of `after` of which at least one name is new, has another entry, or had other names beside it.
-    fn changed(&self, before: &Tree, after: &Tree) -> HashSet<Group> {
-        let same = |path: &TreePath| match (before.get(path), after.get(path)) {
-            (Some(was), Some(is)) => same_entry(was, is) && self.before.of(was) == self.after.of(is),
-            _ => false,
-        };
-        let groups = self.after.0.iter();
-        groups.filter(|(_, paths)| !paths.iter().all(|path| same(path))).map(|(group, _)| *group).collect()
-    }
+fn group(node: &Node) -> Option<Group> {
+    Some((node.origin, node.entry.file()?.link_group?))
 }
 
 /// Whether two entries are equal but for the number of their link groups.
