@@ -12,14 +12,33 @@
 
 mod abilities;
 mod cancel;
+mod capabilities;
+mod child;
+mod compile;
+mod dev;
 mod error;
+mod explain;
+mod init;
+mod linux;
+mod mounts;
+mod overlay;
+mod probe;
 mod process;
+mod pty;
+mod report;
+mod run;
+mod script;
+mod seccomp;
+mod spawner;
 pub mod stubs;
+mod sys;
 mod twin;
+pub mod userns;
 
 pub use abilities::{Abilities, Ids};
 pub use cancel::{Cancel, Subscription};
 pub use error::SandboxError;
+pub use linux::LinuxSandbox;
 pub use process::{
     Exit, Io, Mount, MountKind, Network, Output, Process, Root, Scratch, Stdin, Stream, UserIds,
 };
@@ -27,8 +46,8 @@ pub use twin::{ScriptedSandbox, Write};
 
 /// Something that can run one process in a root file system.
 ///
-/// Two implementations: `LinuxSandbox` (namespaces of the running kernel) and its twin
-/// `ScriptedSandbox` for tests of the conductor. One contract test suite runs over both.
+/// Two implementations: [`LinuxSandbox`] (namespaces of the running kernel) and its twin
+/// [`ScriptedSandbox`] for tests of the conductor. One contract test suite runs over both.
 pub trait Sandbox: Send + Sync {
     /// Runs `process` to its end and says how it ended.
     ///
