@@ -1,0 +1,3 @@
+//! stub
+/// x
+pub fn main(_: &[String]) -> crate::Result<bool> { Ok(true) }

@@ -1,0 +1,51 @@
+//! `cargo xtask TASK`: says which tasks there are and calls the one asked for.
+//!
+//! Exit codes: 0 done and nothing to complain about, 1 a finding or a missed bar, 2 not understood or not able to.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use xtask::{Result, bench, tidy};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  tidy                         the house's rules that no compiler checks
+  bench [OPTIONS] [CASE...]    galley as whole processes, beside a control and its peers; `bench --help` for more
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match args.split_first() {
+        Some((task, rest)) if task == "tidy" && rest.is_empty() => run_tidy(),
+        Some((task, rest)) if task == "bench" => bench::main(rest),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints what tidy finds; true if that is nothing.
+fn run_tidy() -> Result<bool> {
+    let problems = tidy::check(workspace_root())?;
+    for problem in &problems {
+        println!("{problem}");
+    }
+    println!("tidy: {} problem(s)", problems.len());
+    Ok(problems.is_empty())
+}
+
+/// The directory of the workspace that this program was built from.
+fn workspace_root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own)
+}
