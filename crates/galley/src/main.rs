@@ -1,2 +1,3 @@
-//! (to be written)
+//! galley.
+mod ui;
 fn main() {}

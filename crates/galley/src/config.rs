@@ -1,0 +1,158 @@
+//! What it means: the environment and the configuration files, read here and nowhere else.
+//!
+//! Two files are merged, the first over the second: `galley.toml` in the project's directory (that of the build context), and the user's
+//! own (`--config`, else `galley/config.toml` below `$XDG_CONFIG_HOME` or `~/.config`).
+
+mod environment;
+mod error;
+mod file;
+mod site;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use galley_build::site::Site;
+use galley_sandbox::userns::Caller;
+
+use crate::cli::Global;
+pub use environment::Environment;
+pub use error::ConfigError;
+use file::{ConfigFile, Origin};
+pub use file::RegistryTable;
+
+/// Everything that the environment and the configuration say.
+#[derive(Clone, Debug)]
+pub struct Config {
+    environment: Environment,
+    store: Option<PathBuf>,
+    /// What stands under `[registry."HOST"]`, by host.
+    pub registries: BTreeMap<String, RegistryTable>,
+    /// The merged `[site]` tables, the project's last; each knows the directory that its paths start from.
+    site: Vec<file::PlacedSite>,
+}
+
+impl Config {
+    /// Reads the environment and the files; `project` is the directory that may hold a `galley.toml`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a file that cannot be read or understood.
+    pub fn load(global: &Global, project: Option<&Path>, environment: Environment) -> Result<Self, ConfigError> {
+        let mut config =
+            Self { environment, store: None, registries: BTreeMap::new(), site: Vec::new() };
+        match &global.config {
+            Some(path) => config.merge(path, Origin::User, true)?,
+            None => {
+                if let Some(path) = config.environment.user_config() {
+                    config.merge(&path, Origin::User, false)?;
+                }
+            }
+        }
+        if let Some(project) = project {
+            config.merge(&project.join("galley.toml"), Origin::Project, false)?;
+        }
+        if let Some(store) = &global.store {
+            config.store = Some(store.clone());
+        }
+        Ok(config)
+    }
+
+    fn merge(&mut self, path: &Path, origin: Origin, required: bool) -> Result<(), ConfigError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound && !required => return Ok(()),
+            Err(source) => return Err(ConfigError::Read { path: path.into(), source }),
+        };
+        let file = ConfigFile::parse(path, &text)?;
+        let directory = path.parent().unwrap_or(Path::new(".")).to_owned();
+        if let Some(store) = file.store.and_then(|store| store.path) {
+            self.store = Some(directory.join(store));
+        }
+        for (host, mut table) in file.registry {
+            table.ca = table.ca.map(|ca| directory.join(ca));
+            self.registries.entry(host).or_default().merge(table);
+        }
+        if let Some(site) = file.site {
+            self.site.push(file::PlacedSite { directory, origin, site });
+        }
+        Ok(())
+    }
+
+    /// The store's directory: `--store`, else the configuration's, else `/var/lib/galley` for root and `galley` below
+    /// `$XDG_DATA_HOME` or `~/.local/share` for a user.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoHome`].
+    pub fn store(&self) -> Result<PathBuf, ConfigError> {
+        if let Some(store) = &self.store {
+            return Ok(store.clone());
+        }
+        if self.caller().is_none() && rustix::process::geteuid().is_root() {
+            return Ok("/var/lib/galley".into());
+        }
+        self.environment.data_home().map(|data| data.join("galley")).ok_or(ConfigError::NoHome)
+    }
+
+    /// The plain user who started the galley outside of this user namespace; `None` where this is that galley.
+    pub fn caller(&self) -> Option<Caller> {
+        self.environment.get(Caller::MARKER).and_then(Caller::from_marker)
+    }
+
+    /// What RUN steps need on this site; `ca` is `--site-ca`, which goes before the configuration's.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where a file cannot be had.
+    pub fn site(&self, ca: Option<&str>) -> Result<Site, ConfigError> {
+        site::read(&self.site, ca, &self.environment)
+    }
+
+    /// The value of a variable, where it is set and is UTF-8.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.environment.text(name)
+    }
+
+    /// The bytes of a variable's value.
+    pub fn variable_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        self.environment.get(name).map(|value| std::os::unix::ffi::OsStrExt::as_bytes(value).to_vec())
+    }
+
+    /// The whole environment, for a galley or a shell that this one becomes.
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        self.environment.all()
+    }
+
+    /// Docker's `config.json`, which holds credentials for registries: below `$DOCKER_CONFIG`, else `~/.docker`.
+    pub fn docker_config(&self) -> Option<PathBuf> {
+        self.environment.docker_config()
+    }
+
+    /// `SOURCE_DATE_EPOCH`: seconds since 1970; with `reproducible`, 0 where it is not set.
+    ///
+    /// # Errors
+    /// [`ConfigError::SourceDateEpoch`] for a value that is no number.
+    pub fn source_date_epoch(&self, reproducible: bool) -> Result<Option<i64>, ConfigError> {
+        match self.environment.text("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) {
+            Some(value) => {
+                let seconds = value.parse().ok().filter(|seconds: &i64| *seconds >= 0);
+                seconds.map(Some).ok_or(ConfigError::SourceDateEpoch(value))
+            }
+            None => Ok(reproducible.then_some(0)),
+        }
+    }
+
+    /// Whether to write colours to a terminal: not where `NO_COLOR` is set or the terminal is a dumb one.
+    pub fn color(&self) -> bool {
+        let no_color = self.environment.text("NO_COLOR").is_some_and(|value| !value.is_empty());
+        !no_color && !self.dumb_terminal()
+    }
+
+    /// Whether the terminal cannot move its cursor.
+    pub fn dumb_terminal(&self) -> bool {
+        self.environment.text("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! The configuration file's form. What it does not know is an error with its line.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// A configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// `[site]`: what RUN steps need on this site.
+    pub site: Option<SiteTable>,
+    /// `[registry."HOST"]`.
+    #[serde(default)]
+    pub registry: BTreeMap<String, RegistryTable>,
+    /// `[store]`.
+    pub store: Option<StoreTable>,
+}
+
+/// `[site]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteTable {
+    /// `host`, or a PEM file.
+    pub ca: Option<String>,
+    /// Variables of RUN steps.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Files of RUN steps.
+    #[serde(default)]
+    pub files: Vec<SiteFileTable>,
+    /// Proxies of RUN steps.
+    pub proxy: Option<ProxyTable>,
+}
+
+/// One of `[site] files`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteFileTable {
+    /// The file, relative to the configuration file.
+    pub source: PathBuf,
+    /// Where steps see it.
+    pub target: String,
+}
+
+/// `[site] proxy`: values for the variables that programs read, in lower and upper case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyTable {
+    /// `http_proxy`.
+    pub http: Option<String>,
+    /// `https_proxy`.
+    pub https: Option<String>,
+    /// `no_proxy`.
+    pub no: Option<String>,
+}
+
+/// `[registry."HOST"]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryTable {
+    /// Speak plain HTTP, and accept any certificate.
+    pub insecure: Option<bool>,
+    /// Hosts to ask first, in order; `host[:port][/prefix]`.
+    pub mirrors: Option<Vec<String>>,
+    /// A PEM file of the authority that signed the registry's certificate.
+    pub ca: Option<PathBuf>,
+}
+
+impl RegistryTable {
+    /// Takes every value that `over` has.
+    pub fn merge(&mut self, over: Self) {
+        self.insecure = over.insecure.or(self.insecure);
+        self.mirrors = over.mirrors.or_else(|| self.mirrors.take());
+        self.ca = over.ca.or_else(|| self.ca.take());
+    }
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreTable {
+    /// The store's directory, relative to the configuration file.
+    pub path: Option<PathBuf>,
+}
+
+/// Who wrote a configuration file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The user, who may name any file.
+    User,
+    /// The project, which somebody else may have written: it names files of its own alone.
+    Project,
+}
+
+/// A `[site]` table and where it stood.
+#[derive(Clone, Debug)]
+pub struct PlacedSite {
+    /// The directory that its paths start from.
+    pub directory: PathBuf,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// The table.
+    pub site: SiteTable,
+}
+
+impl ConfigFile {
+    /// Reads the text of the file at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Parse`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+            let line = before.matches('\n').count() + 1;
+            // The parser explains one thing in several lines: `expected …` belongs to what it did not expect.
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            ConfigError::Parse { path: path.into(), line, message }
+        })
+    }
+}
