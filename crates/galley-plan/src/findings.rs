@@ -20,6 +20,13 @@ pub(crate) struct Mark {
 }
 
 impl Findings {
+    /// A collection that begins with `warnings`.
+    pub(crate) fn from_warnings(warnings: Vec<Diagnostic>) -> Self {
+        let mut findings = Self::default();
+        findings.extend(warnings);
+        findings
+    }
+
     /// Adds a diagnostic; the same one twice counts once.
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         let list = if diagnostic.is_error() { &mut self.errors } else { &mut self.warnings };

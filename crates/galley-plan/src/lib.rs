@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod findings;
+mod fold;
 pub mod key;
 pub mod lower;
 pub mod op;
@@ -14,7 +15,9 @@ mod path;
 pub mod plan;
 mod scope;
 pub mod stages;
+mod text;
 
+pub use fold::plan;
 pub use key::{CacheKey, InputKey, KeyEncoder, content_key, definition_key};
 pub use lower::{LowerOptions, NamedContextKind, lower};
 pub use op::{
@@ -23,15 +26,3 @@ pub use op::{
 };
 pub use plan::{HISTORY_COMMENT, Origin, Plan, PlannedHistory, PlannedStage, Vertex, VertexId};
 pub use stages::{ImageName, ImageNeed, Needs, Resolved, ResolvedImage, Stages};
-
-use galley_syntax::Diagnostic;
-
-/// Plans the targets.
-///
-/// # Errors
-/// Everything that is wrong with the instructions of the stages that the targets need, and every need that
-/// [`Stages::needs`] still has. Each has a span.
-pub fn plan(stages: &Stages, resolved: &Resolved) -> Result<Plan, Vec<Diagnostic>> {
-    let _ = (stages, resolved);
-    Err(Vec::new())
-}

@@ -10,7 +10,6 @@ use galley_image::{ImageConfig, Platform, Reference};
 use galley_syntax::{Diagnostic, Instruction, LineIndex, Span};
 
 pub(crate) use self::names::{Source, Wanted};
-pub(crate) use self::reach::Reach;
 pub(crate) use self::triggers::Step;
 use crate::lower::LowerOptions;
 use crate::scope::Scope;
