@@ -6,7 +6,7 @@ use crate::span::{Span, Spanned};
 /// One here-document of RUN, COPY, ADD or an ONBUILD of those.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heredoc {
-    /// The delimiter without quotes. For COPY and ADD it is also the file's name.
+    /// The delimiter without quotes; the span has them. For COPY and ADD it is also the file's name.
     pub name: Spanned<String>,
     /// The whole redirection in the command line, such as `3<<-"EOF"`.
     pub operator: Span,

@@ -9,6 +9,9 @@ pub struct PortRange {
     pub ports: RangeInclusive<u16>,
     /// `tcp`, `udp` or `sctp`, in lower case.
     pub protocol: String,
+    /// True where a host address or host port stands before the port (`127.0.0.1:80:80`): it is accepted, but EXPOSE
+    /// publishes nothing, so it does nothing.
+    pub has_host_part: bool,
 }
 
 /// Why a text is no port.
@@ -23,9 +26,6 @@ pub enum PortError {
     /// Neither tcp, udp nor sctp.
     #[error("`{0}` is no protocol of a port; tcp, udp and sctp are")]
     Protocol(String),
-    /// A host address or host port, which only `run -p` can give.
-    #[error("`{0}` names an address or a host port, which EXPOSE cannot publish")]
-    HostPart(String),
 }
 
 /// Parses one expanded word of EXPOSE. The protocol is tcp by default, and its case does not matter.
@@ -40,15 +40,13 @@ pub fn parse(word: &str) -> Result<PortRange, PortError> {
     if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
         return Err(PortError::Protocol(protocol));
     }
-    if ports.contains(':') {
-        return Err(PortError::HostPart(word.to_owned()));
-    }
+    let (host, ports) = ports.rsplit_once(':').map_or((None, ports), |(host, ports)| (Some(host), ports));
     let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
     let (first, last) = (number(first)?, number(last)?);
     if last < first {
         return Err(PortError::Backwards(ports.to_owned()));
     }
-    Ok(PortRange { ports: first..=last, protocol })
+    Ok(PortRange { ports: first..=last, protocol, has_host_part: host.is_some() })
 }
 
 fn number(text: &str) -> Result<u16, PortError> {

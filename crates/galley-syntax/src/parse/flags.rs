@@ -155,12 +155,13 @@ fn unknown(flag: &Flag, keyword: &str, known: Known) -> Diagnostic {
     let problem = Diagnostic::error("unknown-flag", flag.name.span, text);
     let names = || known.iter().map(|(name, _)| *name);
     if let Some(near) = suggest::nearest(name, names()) {
-        return problem.help(format!("did you mean `--{near}`?")).fix(
-            format!("write `--{near}`"),
-            Safety::Unsafe,
-            flag.name.span,
-            near,
-        );
+        let problem = problem.help(format!("did you mean `--{near}`?"));
+        // A name with quotes or a line end inside is not replaced as a whole.
+        return if flag.name.span.len() == name.len() {
+            problem.fix(format!("write `--{near}`"), Safety::Unsafe, flag.name.span, near)
+        } else {
+            problem
+        };
     }
     let list: Vec<String> = names().map(|name| format!("--{name}")).collect();
     if list.is_empty() {

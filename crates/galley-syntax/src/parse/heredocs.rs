@@ -14,7 +14,7 @@ use crate::span::{Span, Spanned, offset};
 /// `fd<<-"NAME"` in a command line, before its body is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Operator {
-    name: String,
+    name: Spanned<String>,
     span: Span,
     fd: u32,
     strip_tabs: bool,
@@ -54,12 +54,12 @@ impl Parser<'_> {
             self.check_line(line);
             let tabs = if operator.strip_tabs { leading_tabs(self.source, line) } else { 0 };
             let content = Span::new(line.content.start + tabs, line.content.end);
-            if content.of(self.source) == operator.name.as_bytes() {
+            if content.of(self.source) == operator.name.value.as_bytes() {
                 self.keep(line, LineKind::HeredocEnd, index);
                 terminator = Some(line.content);
                 break;
             }
-            if content.of(self.source).trim_ascii() == operator.name.as_bytes() {
+            if content.of(self.source).trim_ascii() == operator.name.value.as_bytes() {
                 near.get_or_insert(line.content);
             }
             self.keep(line, LineKind::HeredocBody, index);
@@ -75,7 +75,7 @@ impl Parser<'_> {
         }
         let all = Span::new(start, end);
         Heredoc {
-            name: Spanned::new(operator.name, operator.span),
+            name: operator.name,
             operator: operator.span,
             fd: operator.fd,
             strip_tabs: operator.strip_tabs,
@@ -87,7 +87,7 @@ impl Parser<'_> {
     }
 
     fn report_unterminated(&mut self, operator: &Operator, near: Option<Span>) {
-        let name = &operator.name;
+        let name = &operator.name.value;
         let text = format!("the here-document `{name}` is never ended");
         let mut problem = Diagnostic::error("unterminated-heredoc", operator.span, text);
         problem = match near {
@@ -161,5 +161,6 @@ pub(super) fn operator(word: &SourceText) -> Option<Operator> {
         return None;
     }
     let expand = name == rest;
+    let name = Spanned::new(name, word.span_of(text.len() - rest.len()..text.len()));
     Some(Operator { name, span: word.span(), fd: fd.parse().unwrap_or(0), strip_tabs, expand })
 }

@@ -93,39 +93,27 @@ impl Reader<'_> {
     fn unknown_keyword(&mut self, keyword: &SourceText) {
         let word = keyword.as_str();
         if word.is_empty() {
-            self.report(
-                Diagnostic::error(
-                    "empty-instruction",
-                    keyword.span(),
-                    "a continuation with nothing to continue",
-                )
-                .help("delete the continuation character"),
-            );
+            let text = "a continuation with nothing to continue";
+            let problem = Diagnostic::error("empty-instruction", keyword.span(), text);
+            self.report(problem.help("delete the continuation character"));
             return;
         }
         let shown: String = word.chars().take(40).collect();
-        let problem = Diagnostic::error(
-            "unknown-instruction",
-            keyword.span(),
-            format!("unknown instruction `{shown}`"),
-        );
-        let spaced = word.split(|c: char| c.is_whitespace() || c == '\u{FEFF}').next().unwrap_or_default();
-        self.report(
-            if spaced.len() < word.len() && KEYWORDS.iter().any(|known| spaced.eq_ignore_ascii_case(known)) {
-                problem.help("the space after the keyword is not an ordinary one; type it anew")
-            } else if let Some(near) = suggest::nearest(word, KEYWORDS) {
-                let title = format!("write `{near}`");
-                problem.help(format!("did you mean `{near}`?")).fix(
-                    title,
-                    Safety::Unsafe,
-                    keyword.span(),
-                    near,
-                )
-            } else {
-                problem
-                    .help("if this line belongs to the instruction above, end that line with a continuation")
-            },
-        );
+        let text = format!("unknown instruction `{shown}`");
+        let mut problem = Diagnostic::error("unknown-instruction", keyword.span(), text);
+        let first = word.split(|c: char| c.is_whitespace() || c == '\u{FEFF}').next().unwrap_or_default();
+        if first.len() < word.len() && KEYWORDS.iter().any(|known| first.eq_ignore_ascii_case(known)) {
+            problem = problem.help("the space after the keyword is not an ordinary one; type it anew");
+        } else if let Some(near) = suggest::nearest(word, KEYWORDS) {
+            problem = problem.help(format!("did you mean `{near}`?"));
+            if keyword.is_verbatim() {
+                problem = problem.fix(format!("write `{near}`"), Safety::Unsafe, keyword.span(), near);
+            }
+        } else {
+            let help = "if this line belongs to the instruction above, end that line with a continuation";
+            problem = problem.help(help);
+        }
+        self.report(problem);
     }
 
     /// The typed form; `None` where an error was reported that leaves nothing to work with.
@@ -198,14 +186,23 @@ impl Reader<'_> {
         }
         let raw = ['$', '"', '\'', self.escape];
         for word in words.iter().filter(|word| !word.as_str().contains(raw)) {
-            if let Err(error) = crate::port::parse(word.as_str()) {
-                self.report(
-                    Diagnostic::error("invalid-port", word.span(), error.to_string())
-                        .help("write PORT, PORT/tcp, PORT/udp or a range such as 8000-8010"),
-                );
-            }
+            self.check_port(word);
         }
         Some(InstructionKind::Expose(words))
+    }
+
+    fn check_port(&mut self, word: &Word) {
+        let help = "write PORT, PORT/tcp, PORT/udp or a range such as 8000-8010";
+        match crate::port::parse(word.as_str()) {
+            Err(error) => {
+                self.report(Diagnostic::error("invalid-port", word.span(), error.to_string()).help(help));
+            }
+            Ok(range) if range.has_host_part => {
+                let text = format!("EXPOSE ignores the host part of `{}`", word.as_str());
+                self.report(Diagnostic::warning("expose-host-part", word.span(), text).help(help));
+            }
+            Ok(_) => {}
+        }
     }
 
     fn volume(&mut self, parts: &Parts<'_>) -> Option<InstructionKind> {

@@ -155,7 +155,7 @@ impl Reader<'_> {
             }
             "CMD" => self.healthcheck_command(parts, &flags, rest),
             other => {
-                let text = format!("HEALTHCHECK cannot be followed by `{other}`");
+                let text = format!("HEALTHCHECK cannot be followed by `{}`", form.as_str());
                 let help = suggest::did_you_mean(other, ["CMD", "NONE"])
                     .unwrap_or_else(|| "write `HEALTHCHECK CMD command` or `HEALTHCHECK NONE`".into());
                 self.report(Diagnostic::error("healthcheck-form", form.span(), text).help(help));

@@ -81,9 +81,19 @@ impl<'t> Lower<'t> {
         self.bytes.get(position.index).copied().unwrap_or(self.text.len())
     }
 
+    /// The range without what brush-parser counts as part of a token though the shell does not: white space, and a
+    /// joined line end, in front of it.
     fn range(&self, span: &SourceSpan) -> Range<usize> {
-        let start = self.byte(&span.start);
-        start..self.byte(&span.end).max(start)
+        let mut start = self.byte(&span.start);
+        let end = self.byte(&span.end).max(start);
+        let mut rest = self.text.as_str().get(start..end).unwrap_or_default();
+        while let Some(after) =
+            rest.strip_prefix([' ', '\t', '\n', '\r']).or_else(|| rest.strip_prefix("\\\n"))
+        {
+            start += rest.len() - after.len();
+            rest = after;
+        }
+        start..end
     }
 
     fn span(&self, span: Option<&SourceSpan>) -> Span {
@@ -102,7 +112,11 @@ impl<'t> Lower<'t> {
         let message = match error {
             ParseError::ParsingNear(_) => "unexpected token".to_owned(),
             ParseError::ParsingAtEndOfInput => "unexpected end".to_owned(),
-            ParseError::Tokenizing { inner, .. } => inner.to_string(),
+            // The position in the joined text would mislead; the span says where.
+            ParseError::Tokenizing { inner, .. } => {
+                let text = inner.to_string();
+                text.split(" at ").next().unwrap_or(&text).to_owned()
+            }
         };
         ShellError::Syntax { message, span: self.text.span_of(at..at + next) }
     }
@@ -182,7 +196,7 @@ impl<'t> Lower<'t> {
                 }
             }
             brush::CommandPrefixOrSuffixItem::ProcessSubstitution(_, subshell) => {
-                out.words.extend(self.slice(&subshell.loc));
+                out.words.push(self.process_substitution(subshell));
             }
         }
     }
@@ -196,6 +210,23 @@ impl<'t> Lower<'t> {
             Some(span) => self.slice(span),
             None => Some(Word { text: SourceText::synthetic(word.value.clone(), self.text.span()) }),
         }
+    }
+
+    /// `<(...)` or `>(...)`; the tree has only the parenthesis.
+    fn process_substitution(&self, subshell: &brush::SubshellCommand) -> Word {
+        let range = self.range(&subshell.loc);
+        let sign = self.text.as_str().get(..range.start).is_some_and(|before| before.ends_with(['<', '>']));
+        Word { text: self.text.slice(range.start - usize::from(sign)..range.end) }
+    }
+
+    /// The body of a here-document without the terminator, which the tree counts in.
+    fn here_document(&self, here: &brush::IoHereDocument) -> Option<Word> {
+        let word = self.word(&here.doc)?;
+        let name = self.word(&here.here_end)?.literal()?;
+        let text = word.as_str();
+        let body = text.strip_suffix('\n').unwrap_or(text);
+        let body = body.strip_suffix(name.as_str()).map_or(text, |body| body.trim_end_matches('\t'));
+        Some(Word { text: word.text.slice(0..body.len()) })
     }
 
     fn assignment(&self, assignment: &brush::Assignment) -> Assignment {
@@ -239,7 +270,7 @@ impl<'t> Lower<'t> {
                 Redirect { kind, fd: *fd, target }
             }
             brush::IoRedirect::HereDocument(fd, here) => {
-                Redirect { kind: RedirectKind::HereDocument, fd: *fd, target: self.word(&here.doc) }
+                Redirect { kind: RedirectKind::HereDocument, fd: *fd, target: self.here_document(here) }
             }
             brush::IoRedirect::HereString(fd, word) => {
                 Redirect { kind: RedirectKind::HereString, fd: *fd, target: self.word(word) }

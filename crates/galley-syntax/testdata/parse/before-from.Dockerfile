@@ -1,0 +1,4 @@
+RUN echo hi
+ARG X
+ENV A=b
+FROM scratch

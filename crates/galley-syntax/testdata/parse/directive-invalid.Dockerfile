@@ -1,0 +1,3 @@
+# escape=x
+# check=skp=a;error=perhaps
+FROM alpine

@@ -1,0 +1,4 @@
+FROM alpine
+RUN echo don't; cat <<EOF
+x
+EOF

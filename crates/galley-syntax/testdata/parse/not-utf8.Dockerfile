@@ -1,0 +1,5 @@
+FROM alpine
+# café
+RUN echo café \
+  ÿ ok
+LABEL a=b
