@@ -1,20 +1,37 @@
-//! Prepared.
-use crate::{LayerWriter, Lease, Snapshot, SnapshotId, Store, StoreError};
-use galley_image::{Tree, TreePath};
+//! A layer in the making: where its files go, what a step's root is made of, and how it becomes a snapshot.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use galley_image::{Diff, Tree, TreePath};
+use rusqlite::params;
+
+use crate::copied::Copied;
+use crate::database::{Failure, now};
+use crate::failpoint::{FailPoint, reached};
+use crate::lock::lock_directory;
+use crate::snapshot::insert_snapshot;
+use crate::temporary::remove_tree;
+use crate::view::View;
+use crate::writer::{Born, Written};
+use crate::{
+    LayerId, LayerWriter, Lease, Snapshot, SnapshotId, Snapshotter, Store, StoreError, manifest, upper,
+};
 
 /// What to mount, or to change root into, so that a step sees its snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PreparedRoot {
     /// An overlay mount.
     Overlay {
-        /// Lower directories, topmost first; never empty.
+        /// Lower directories, topmost first; never empty, none twice.
         lowers: Vec<PathBuf>,
         /// The upper directory.
         upper: PathBuf,
         /// The work directory.
         work: PathBuf,
-        /// Mount with `userxattr`.
+        /// Whether to mount with `userxattr`.
         userxattr: bool,
     },
     /// A directory that holds the whole tree.
@@ -22,49 +39,223 @@ pub enum PreparedRoot {
 }
 
 /// A layer in the making, on a parent. Dropped without a commit, it leaves nothing.
+#[derive(Debug)]
 pub struct Prepared {
     store: Store,
-    _lease: Lease,
+    lease: Lease,
+    parent: Option<SnapshotId>,
+    view: View,
+    /// In `tmp/`: `layer/` with `fs/` and the manifest, `scratch/`, and what the root needs.
+    directory: PathBuf,
+    scratch: PathBuf,
+    copied: Option<Copied>,
+    /// Keep others from linking to inodes that a running step sees.
+    mounted: Vec<File>,
 }
 
 impl Store {
     /// Begins a layer on `parent`. The lease holds the parent, and later the result.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownSnapshot`], [`StoreError::Pruned`], [`StoreError::Corrupt`], [`StoreError::Io`],
+    /// [`StoreError::NoSpace`] and [`StoreError::Database`].
     pub fn prepare(&self, parent: Option<SnapshotId>, lease: &Lease) -> Result<Prepared, StoreError> {
-        let _ = (parent, lease);
-        todo!()
+        if let Some(parent) = parent {
+            lease.hold(parent)?;
+        }
+        let view = self.view(parent)?;
+        let directory = self.inner.temporary.directory()?;
+        let scratch = directory.join("scratch");
+        let prepared = Prepared {
+            store: self.clone(),
+            lease: lease.clone(),
+            parent,
+            view,
+            directory,
+            scratch,
+            copied: None,
+            mounted: Vec::new(),
+        };
+        for new in [&prepared.scratch, &prepared.directory.join("layer"), &prepared.files()] {
+            fs::create_dir(new).map_err(StoreError::on("create", new))?;
+        }
+        reached(FailPoint::Prepare);
+        Ok(prepared)
     }
 }
 
 impl Prepared {
-    /// What the step is on.
+    /// What the layer is on.
+    #[must_use]
     pub fn parent(&self) -> Option<SnapshotId> {
-        todo!()
+        self.parent
     }
+
     /// The merged tree of the parent.
-    pub fn parent_tree(&self) -> Result<std::sync::Arc<Tree>, StoreError> {
-        let _ = &self.store;
-        todo!()
+    ///
+    /// # Errors
+    /// As [`Store::tree`].
+    pub fn parent_tree(&self) -> Result<Arc<Tree>, StoreError> {
+        self.store.tree(self.parent)
     }
-    /// The root for a step that runs. With [`crate::Snapshotter::Copy`] the first call makes the whole tree. While this value lives, the layers below count as mounted.
-    pub fn root(&mut self) -> Result<PreparedRoot, StoreError> {
-        todo!()
-    }
-    /// An empty directory for the caller's own use (the stub layer, files to bind), on the same file system, gone with this value.
+
+    /// An empty directory for the caller's own use (a stub layer, files to bind), on the same file system, gone with this
+    /// value.
+    #[must_use]
     pub fn scratch(&self) -> &Path {
-        todo!()
+        &self.scratch
     }
-    /// A writer of the layer's files, for steps that do not run anything.
+
+    /// The root for a step that runs. With [`Snapshotter::Copy`] the first call copies the whole tree. For as long as this
+    /// value lives, the layers below count as mounted.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::NoSpace`] and what [`Store::tree`] fails with.
+    pub fn root(&mut self) -> Result<PreparedRoot, StoreError> {
+        match self.store.snapshotter() {
+            Snapshotter::Overlay { userxattr } => self.overlay(userxattr),
+            Snapshotter::Copy => {
+                if self.copied.is_none() {
+                    let chain = self.store.chain(self.parent)?;
+                    let tree = self.parent_tree()?;
+                    let root = self.directory.join("tree");
+                    self.copied = Some(Copied::make(&self.store, &chain, &tree, root)?);
+                }
+                let root = self.copied.as_ref().map(|copied| copied.root().to_path_buf());
+                Ok(PreparedRoot::Directory(root.unwrap_or_default()))
+            }
+        }
+    }
+
+    fn overlay(&mut self, userxattr: bool) -> Result<PreparedRoot, StoreError> {
+        let (upper, work) = (self.files(), self.directory.join("work"));
+        if !work.exists() {
+            fs::create_dir(&work).map_err(StoreError::on("create", &work))?;
+            // The upper directory is the root of what the step sees.
+            let root = File::open(&upper).map_err(StoreError::on("open", &upper))?.into();
+            let entry = self.view.get(&TreePath::root()).cloned();
+            if let Some(entry) = entry {
+                Born::probe(&upper)?.set_directory(&root, &upper, &TreePath::root(), &entry)?;
+            }
+        }
+        let mut lowers = Vec::new();
+        let mut seen = HashSet::new();
+        for snapshot in self.store.chain(self.parent)?.iter().rev() {
+            // The same layer further down adds nothing: the kernel refuses it, and the one above says the same.
+            if !seen.insert(snapshot.layer) || self.store.diff(snapshot.layer)?.is_empty() {
+                continue;
+            }
+            let directory = self.store.inner.layer_directory(snapshot.layer);
+            self.mounted.extend(lock_directory(&directory, true, true)?);
+            lowers.push(self.store.inner.layer_files(snapshot.layer));
+        }
+        if lowers.is_empty() {
+            let empty = self.directory.join("empty");
+            if !empty.exists() {
+                fs::create_dir(&empty).map_err(StoreError::on("create", &empty))?;
+            }
+            lowers.push(empty);
+        }
+        Ok(PreparedRoot::Overlay { lowers, upper, work, userxattr })
+    }
+
+    /// A writer of the layer's files, for a step that runs nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
     pub fn writer(&self) -> Result<LayerWriter, StoreError> {
-        todo!()
+        LayerWriter::new(&self.store, self.files(), self.view.clone())
     }
+
     /// Seals what `writer` wrote.
+    ///
+    /// # Errors
+    /// What a copy failed with; [`StoreError::Io`], [`StoreError::NoSpace`], [`StoreError::Pruned`] and
+    /// [`StoreError::Database`]. Then nothing of the layer is left.
     pub fn commit_written(self, writer: LayerWriter) -> Result<Snapshot, StoreError> {
-        let _ = writer;
-        todo!()
+        let written = writer.finish()?;
+        let Written { diff, linked, .. } = &written;
+        self.seal(diff.clone(), linked)
     }
-    /// Seals what a step did to [`Prepared::root`]. `stubs`: mount points that the sandbox made up; the empty ones are no part of the layer.
+
+    /// Seals what a step did in [`Prepared::root`]. `stubs` are mount points that the sandbox made up: those that the step
+    /// left empty are no part of the layer.
+    ///
+    /// # Errors
+    /// [`StoreError::WhiteoutName`], [`StoreError::OverlayFeature`], [`StoreError::Io`], [`StoreError::NoSpace`] and
+    /// [`StoreError::Database`]. Then nothing of the layer is left.
     pub fn commit_walked(self, stubs: &[TreePath]) -> Result<Snapshot, StoreError> {
-        let _ = stubs;
-        todo!()
+        let diff = match &self.copied {
+            Some(copied) => {
+                let chain = self.store.chain(self.parent)?;
+                copied.take_changes(&self.store, &chain, &*self.parent_tree()?, stubs, &self.files())?
+            }
+            None => upper::read(&self.files(), &self.view, stubs)?,
+        };
+        self.seal(diff, &[])
     }
+
+    fn files(&self) -> PathBuf {
+        self.directory.join("layer").join("fs")
+    }
+
+    /// Manifest, rename, row: in this order, so that a row never stands for less than everything.
+    fn seal(&self, diff: Diff, linked: &[LayerId]) -> Result<Snapshot, StoreError> {
+        let new = self.directory.join("layer");
+        reached(FailPoint::SealBefore);
+        manifest::write(&new.join("manifest"), &diff)?;
+        reached(FailPoint::SealAfter);
+        let layer = LayerId::random()?;
+        let place = self.store.inner.layer_directory(layer);
+        // Until the row is there, this lock is what tells the layer from what a dead process left.
+        let _lock = lock_directory(&new, true, true)?;
+        fs::rename(&new, &place).map_err(StoreError::on("create", &place))?;
+        reached(FailPoint::LayerRenamed);
+        let committed = self.insert(layer, diff.size(), linked);
+        match &committed {
+            Ok(_) => {
+                reached(FailPoint::SnapshotCommitted);
+                self.store.inner.memo.put_diff(layer, &Arc::new(diff));
+            }
+            Err(_) => self.store.inner.discard(&place)?,
+        }
+        committed
+    }
+
+    fn insert(&self, layer: LayerId, size: u64, linked: &[LayerId]) -> Result<Snapshot, StoreError> {
+        self.store.inner.database.write(|transaction| {
+            let sql = "INSERT INTO layers_1 (id, size, present, standing, family, synced, boot, created) \
+                       VALUES (?1, ?2, 1, ?3, NULL, 0, ?4, ?5)";
+            transaction.prepare_cached(sql)?.execute(params![
+                layer,
+                i64::try_from(size).unwrap_or(i64::MAX),
+                self.parent.is_none(),
+                self.store.inner.boot,
+                now()
+            ])?;
+            join_families(transaction, layer, linked)?;
+            insert_snapshot(transaction, self.parent, layer, &self.lease)
+        })
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // What cannot be deleted now is swept when a store is opened after this process ended.
+        let _ = remove_tree(&self.directory);
+    }
+}
+
+/// `layer` shares inodes with the layers `linked`, and so with all that they share inodes with.
+fn join_families(
+    transaction: &rusqlite::Transaction<'_>,
+    layer: LayerId,
+    linked: &[LayerId],
+) -> Result<(), Failure> {
+    for other in linked {
+        let families = "SELECT family FROM layers_1 WHERE id IN (?1, ?2) AND family IS NOT NULL";
+        let sql = format!("UPDATE layers_1 SET family = ?1 WHERE id IN (?1, ?2) OR family IN ({families})");
+        transaction.prepare_cached(&sql)?.execute(params![layer, other])?;
+    }
+    Ok(())
 }

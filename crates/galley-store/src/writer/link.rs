@@ -1,0 +1,142 @@
+//! When a file of another layer may be hard-linked instead of copied.
+//!
+//! A second name must not show. So: metadata and digest agree; the inode is not in the layers below, nor in the layer
+//! itself already (`cp -a` and tar would see a link that is not there); and no step runs on a layer that has the inode,
+//! since linking changes its ctime. Layers that share inodes are a *family*; running steps lock the layers below them
+//! shared, and who links locks the whole family exclusively, or else copies.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::sync::Arc;
+
+use galley_image::{Change, Entry, Kind, TreePath};
+use rusqlite::params;
+
+use super::file::Source;
+use crate::lock::lock_directory;
+use crate::{LayerId, Store, StoreError};
+
+/// Decides, for one layer in the making.
+#[derive(Debug)]
+pub(crate) struct Links {
+    below: HashSet<LayerId>,
+    families: HashMap<LayerId, Option<Arc<Family>>>,
+    forbidden: bool,
+}
+
+/// A locked family of layers.
+#[derive(Debug)]
+pub(crate) struct Family {
+    _locks: Vec<File>,
+    /// Inodes of the family that the layers below the new one have already.
+    below: HashSet<(u64, u64)>,
+}
+
+impl Family {
+    pub(super) fn is_below(&self, inode: (u64, u64)) -> bool {
+        self.below.contains(&inode)
+    }
+}
+
+impl Links {
+    pub(super) fn new(below: HashSet<LayerId>) -> Self {
+        Self { below, families: HashMap::new(), forbidden: false }
+    }
+
+    /// Never links.
+    pub(super) fn forbid(&mut self) {
+        self.forbidden = true;
+    }
+
+    /// How to get the bytes of a layer's file for an entry of the new layer.
+    pub(super) fn source(
+        &mut self,
+        store: &Store,
+        layer: LayerId,
+        path: &TreePath,
+        wanted: &Entry,
+    ) -> Result<Source, StoreError> {
+        let on_disk = store.file_path(layer, path);
+        let diff = store.diff(layer)?;
+        let Some(Change::Put { entry, .. }) = diff.get(path) else {
+            return Err(StoreError::NotAFile { path: on_disk });
+        };
+        let Kind::File(file) = &entry.kind else {
+            return Err(StoreError::NotAFile { path: on_disk });
+        };
+        let agrees = (entry.mode, entry.uid, entry.gid, entry.mtime)
+            == (wanted.mode, wanted.uid, wanted.gid, wanted.mtime)
+            && entry.xattrs == wanted.xattrs;
+        let linkable = agrees && file.size > 0 && file.digest.is_some() && !self.forbidden;
+        let family = if linkable { self.family(store, layer)? } else { None };
+        Ok(Source::layer(on_disk, file.digest, family.map(|family| (layer, family))))
+    }
+
+    fn family(&mut self, store: &Store, layer: LayerId) -> Result<Option<Arc<Family>>, StoreError> {
+        if self.below.contains(&layer) {
+            return Ok(None);
+        }
+        if let Some(family) = self.families.get(&layer) {
+            return Ok(family.clone());
+        }
+        let family = match lock_family(store, layer)? {
+            Some((locks, members)) => {
+                let shared = members.intersection(&self.below);
+                let below = shared.map(|layer| inodes(store, *layer)).collect::<Result<Vec<_>, _>>()?;
+                let below = below.into_iter().flatten().collect();
+                let family = Arc::new(Family { _locks: locks, below });
+                // One lock for the whole family, whichever member a file is from.
+                for member in members {
+                    self.families.insert(member, Some(Arc::clone(&family)));
+                }
+                Some(family)
+            }
+            None => None,
+        };
+        self.families.insert(layer, family.clone());
+        Ok(family)
+    }
+}
+
+type Locked = (Vec<File>, HashSet<LayerId>);
+
+/// Locks all layers that may share inodes with `layer`; `None` if one is in use.
+fn lock_family(store: &Store, layer: LayerId) -> Result<Option<Locked>, StoreError> {
+    let members = members(store, layer)?;
+    let mut locks = Vec::with_capacity(members.len());
+    for member in &members {
+        match lock_directory(&store.inner.layer_directory(*member), false, false) {
+            Ok(Some(lock)) => locks.push(lock),
+            // In use; or pruned just now.
+            Ok(None) | Err(_) => return Ok(None),
+        }
+    }
+    // Somebody who had the lock just before may have made the family larger.
+    if self::members(store, layer)? != members {
+        return Ok(None);
+    }
+    Ok(Some((locks, members)))
+}
+
+fn members(store: &Store, layer: LayerId) -> Result<HashSet<LayerId>, StoreError> {
+    store.inner.database.read(|connection| {
+        let sql = "SELECT id FROM layers_1 WHERE present = 1 AND (id = ?1 \
+                   OR family = (SELECT family FROM layers_1 WHERE id = ?1))";
+        connection.prepare_cached(sql)?.query_map(params![layer], |row| row.get(0))?.collect()
+    })
+}
+
+/// The inodes of a layer's files.
+fn inodes(store: &Store, layer: LayerId) -> Result<Vec<(u64, u64)>, StoreError> {
+    let mut inodes = Vec::new();
+    for (path, change) in store.diff(layer)?.iter() {
+        if let Change::Put { entry, .. } = change
+            && entry.file().is_some()
+        {
+            let path = store.file_path(layer, path);
+            let stat = rustix::fs::lstat(&path).map_err(StoreError::on("read", &path))?;
+            inodes.push((stat.st_dev, stat.st_ino));
+        }
+    }
+    Ok(inodes)
+}

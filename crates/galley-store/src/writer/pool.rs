@@ -1,0 +1,164 @@
+//! The threads that copy files into a layer. They start with the first copy and end with the layer.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender};
+use galley_image::ContentDigest;
+
+use super::file::{Attributes, Born, FileWriter, SharedState, Source};
+use crate::{LayerId, StoreError};
+
+/// Jobs that may wait; each holds a descriptor of its directory.
+const QUEUE: usize = 256;
+
+/// More threads than this only wait for the same disk.
+const MOST_THREADS: usize = 4;
+
+/// A file to copy.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) directory: Arc<OwnedFd>,
+    pub(super) name: Box<[u8]>,
+    pub(super) attributes: Attributes,
+    pub(super) source: Source,
+}
+
+/// The threads and what they did.
+#[derive(Debug)]
+pub(super) struct Pool {
+    born: Born,
+    jobs: Option<Sender<(usize, Job)>>,
+    threads: Vec<JoinHandle<()>>,
+    sent: usize,
+    progress: Arc<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    done: Mutex<Done>,
+    changed: Condvar,
+    shared: Arc<SharedState>,
+}
+
+#[derive(Debug, Default)]
+struct Done {
+    count: usize,
+    results: Vec<Option<(ContentDigest, u64)>>,
+    error: Option<StoreError>,
+}
+
+impl Pool {
+    pub(super) fn new(born: Born) -> Self {
+        Self { born, jobs: None, threads: Vec::new(), sent: 0, progress: Arc::default() }
+    }
+
+    /// Copies a file some time; returns the number under which the result will be found.
+    pub(super) fn copy(&mut self, job: Job) -> Result<usize, StoreError> {
+        let number = self.sent;
+        self.sent += 1;
+        let jobs = match &self.jobs {
+            Some(jobs) => jobs.clone(),
+            None => self.start(),
+        };
+        // Threads end only when the sender is dropped; if one panicked, the others go on.
+        let _ = jobs.send((number, job));
+        Ok(number)
+    }
+
+    /// Fails with what a copy failed with.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        if self.jobs.is_none() {
+            return Ok(());
+        }
+        match self.progress.done().error.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until all copies are made.
+    pub(super) fn drain(&self) -> Result<(), StoreError> {
+        let mut done = self.progress.done();
+        while done.count < self.sent && done.error.is_none() {
+            done = self.progress.changed.wait(done).unwrap_or_else(PoisonError::into_inner);
+        }
+        match done.error.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits, and gives the results by number, and the layers that files were linked from.
+    #[expect(clippy::type_complexity, reason = "two plain lists, taken apart at once")]
+    pub(super) fn finish(mut self) -> Result<(Vec<Option<(ContentDigest, u64)>>, Vec<LayerId>), StoreError> {
+        self.drain()?;
+        self.stop();
+        let results = std::mem::take(&mut self.progress.done().results);
+        let linked = self.progress.shared.linked_layers.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((results, linked.iter().copied().collect()))
+    }
+
+    fn start(&mut self) -> Sender<(usize, Job)> {
+        let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).min(MOST_THREADS);
+        for _ in 0..threads {
+            let (receiver, progress) = (receiver.clone(), Arc::clone(&self.progress));
+            let files = FileWriter::sharing(self.born, Arc::clone(&progress.shared));
+            self.threads.push(std::thread::spawn(move || work(files, &receiver, &progress)));
+        }
+        self.jobs = Some(sender.clone());
+        sender
+    }
+
+    fn stop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Progress {
+    fn done(&self) -> MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn work(mut files: FileWriter, jobs: &Receiver<(usize, Job)>, progress: &Progress) {
+    let mut failed = false;
+    for (number, job) in jobs {
+        // After a failure the layer is lost: the rest of the queue is only emptied.
+        let result = if failed {
+            None
+        } else {
+            Some(files.copy(&job.directory, &job.name, &job.attributes, &job.source))
+        };
+        let mut done = progress.done();
+        done.count += 1;
+        match result {
+            Some(Ok(result)) => {
+                if done.results.len() <= number {
+                    done.results.resize(number + 1, None);
+                }
+                if let Some(slot) = done.results.get_mut(number) {
+                    *slot = Some(result);
+                }
+            }
+            Some(Err(failure)) => {
+                failed = true;
+                let name = String::from_utf8_lossy(&job.name).into_owned();
+                done.error.get_or_insert_with(|| failure.at(std::path::Path::new(&name)));
+            }
+            None => {}
+        }
+        progress.changed.notify_all();
+    }
+}
