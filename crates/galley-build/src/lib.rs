@@ -1,5 +1,20 @@
 //! The conductor: parse, lower, resolve, plan, solve, export.
+//!
+//! [`build::build`] is the straight line. Beside it stand the parts that other commands share: [`container`] runs an image, [`context`]
+//! and [`copy`] turn files into values and values into layers, [`why`] explains.
 
+pub mod context;
+pub mod copy;
 pub mod events;
+pub mod files;
+pub mod host_files;
+pub mod image;
+pub mod journal;
+mod mask;
+pub mod owner;
+pub mod process_user;
 pub mod request;
+pub mod rooted;
+mod secret_scan;
 pub mod site;
+pub mod why;

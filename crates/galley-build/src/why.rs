@@ -53,7 +53,7 @@ pub enum Cause {
         /// The context's or stage's name.
         name: String,
     },
-    /// The step before it ran.
+    /// The step before it has another result.
     Parent {
         /// Its line.
         line: u32,
@@ -82,15 +82,22 @@ pub enum FileChange {
     Metadata,
 }
 
-/// The first difference between what a step reads now and what its counterpart read before. `files` is asked only where
+/// The first difference between what a step reads now and what its counterpart read before; the step below it is the cause
+/// where that ran itself. `files` is asked only where
 /// a context's digest differs: it names the changed file.
-pub fn first_cause(label: &str, now: &StepFacts, before: Option<&StepEntry>, files: &mut dyn FnMut(usize) -> Option<Cause>) -> Cause {
+pub fn first_cause(
+    label: &str,
+    now: &StepFacts,
+    parent_ran: bool,
+    before: Option<&StepEntry>,
+    files: &mut dyn FnMut(usize) -> Option<Cause>,
+) -> Cause {
     let Some(entry) = before else { return Cause::New };
     let old = &entry.read;
     if let Some(cause) = base_change(now, old) {
         return cause;
     }
-    if let (false, Some((line, label))) = (now.parent == old.parent, &now.parent_label) {
+    if let (true, Some((line, label))) = (parent_ran || now.parent != old.parent, &now.parent_label) {
         return Cause::Parent { line: *line, label: label.clone() };
     }
     if entry.label != label {
@@ -196,7 +203,7 @@ impl fmt::Display for Cause {
                 }
             }
             Self::Source { name } => write!(f, "what it reads from {name} changed"),
-            Self::Parent { line, label } => write!(f, "the step before it ran (line {line}: {label})"),
+            Self::Parent { line, label } => write!(f, "the step before it has another result (line {line}: {label})"),
             Self::Pruned => f.write_str("its earlier result is no longer in the store"),
         }
     }

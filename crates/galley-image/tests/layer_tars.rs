@@ -68,8 +68,13 @@ fn unpack(bytes: &[u8], whiteouts: Whiteouts) -> Result<(Diff, Summary), ReadErr
     Ok((sink.builder.finish(&Tree::empty()), summary))
 }
 
+/// Entries in path order.
+type Entries = Vec<(TreePath, Entry)>;
+/// Deletions (`false`) and opaque directories (`true`).
+type Marks = Vec<(TreePath, bool)>;
+
 /// The diff with whole seconds and link groups numbered in one way.
-fn comparable(diff: &Diff) -> (Vec<(TreePath, Entry)>, Vec<(TreePath, bool)>) {
+fn comparable(diff: &Diff) -> (Entries, Marks) {
     let puts = diff.iter().filter_map(|(path, change)| match change {
         Change::Put { entry, .. } => Some((path, entry, 0)),
         Change::Whiteout => None,

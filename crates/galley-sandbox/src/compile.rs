@@ -18,7 +18,7 @@ use crate::{MountKind, Network, Process, Root, SandboxError, capabilities};
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What the script depends on besides the process.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     /// Device nodes can be made; not so in a user namespace.
     pub(crate) device_nodes: bool,
@@ -26,6 +26,8 @@ pub(crate) struct Facts {
     pub(crate) tty_group: bool,
     /// Rows and columns of the terminal to make.
     pub(crate) window: (u16, u16),
+    /// Where this process's command line is in memory.
+    pub(crate) arguments: std::ops::Range<usize>,
     /// Use the old way to mount overlays.
     pub(crate) legacy_overlay: bool,
 }
@@ -36,6 +38,7 @@ pub(crate) struct Facts {
 /// [`SandboxError::InvalidProcess`].
 pub(crate) fn compile(process: &Process, facts: Facts) -> Result<Script, SandboxError> {
     process.check()?;
+    let arguments = facts.arguments.clone();
     let mut compiler =
         Compiler { facts, before: vec![Op::PrivateMounts], aside: vec![], inside: vec![], slots: 0 };
     compiler.identity(process);
@@ -65,6 +68,7 @@ pub(crate) fn compile(process: &Process, facts: Facts) -> Result<Script, Sandbox
         launch: launch(process)?,
         init: process.init,
         slots: compiler.slots,
+        arguments,
         tolerant: false,
     })
 }

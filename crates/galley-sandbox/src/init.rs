@@ -19,6 +19,8 @@ use crate::sys::{self, SignalSet};
 /// # Safety
 /// Only for the child of [`sys::clone`].
 pub(crate) unsafe fn live(script: &Script, slots: &mut Slots, control: BorrowedFd<'_>) -> ! {
+    // SAFETY: the range is this process's own, and nobody reads its command line any more.
+    unsafe { sys::erase_arguments(script.arguments.clone()) };
     let started = hide().and_then(|()| {
         let signals = sys::signal_descriptor(&SignalSet::all())?;
         // SAFETY: the caller's promise holds for the child's child too.

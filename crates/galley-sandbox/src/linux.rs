@@ -63,7 +63,7 @@ impl Sandbox for LinuxSandbox {
             Stdin::Fd(descriptor) => Some(descriptor),
         };
         let window = keys.filter(|_| process.terminal).map_or((0, 0), pty::window_of);
-        let script = Arc::new(compile(process, Facts { window, ..self.facts })?);
+        let script = Arc::new(compile(process, Facts { window, ..self.facts.clone() })?);
         let (descriptors, ours) = connect(process, &io).map_err(supervise("open pipes"))?;
         let child = start(&self.spawner, &script, descriptors)?;
         let supervisor = Supervisor {

@@ -49,10 +49,20 @@ pub(crate) fn probe(spawner: &Spawner, scratch: &Path) -> Result<(Abilities, Fac
     };
     let facts = Facts {
         device_nodes: able("device nodes"),
+        arguments: fs::read_to_string("/proc/self/stat").map_or(0..0, |stat| arguments_in(&stat)),
         tty_group: groups.contains(dev::TTY_GROUP),
         ..Facts::default()
     };
     Ok((abilities, facts))
+}
+
+/// Fields 48 and 49 of `/proc/PID/stat`, see proc_pid_stat(5); an empty range where they are missing.
+fn arguments_in(stat: &str) -> std::ops::Range<usize> {
+    // The second field is the name in parentheses, which may contain anything.
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let mut fields = rest.split_whitespace().skip(48 - 3).map(|field| field.parse().unwrap_or(0));
+    let start = fields.next().unwrap_or(0);
+    start..fields.next().unwrap_or(0)
 }
 
 struct Trial<'a> {
@@ -70,6 +80,7 @@ impl Trial<'_> {
             launch: vec![],
             init: false,
             slots: 3,
+            arguments: 0..0,
             tolerant: true,
         };
         let (descriptors, ours) = connect_nothing().map_err(supervise("open pipes"))?;
@@ -147,5 +158,19 @@ impl Drop for Directories {
     fn drop(&mut self) {
         // What stays is empty and in the caller's scratch directory.
         let _ = fs::remove_dir_all(&self.top);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_found_in_the_kernels_numbers() {
+        let numbers: Vec<String> = (4..=52).map(|number| number.to_string()).collect();
+        let stat = format!("12 (a) b (c) R {}", numbers.join(" "));
+        assert_eq!(arguments_in(&stat), 48..49);
+        assert_eq!(arguments_in("1 (x) R 2 3"), 0..0);
+        assert_eq!(arguments_in(""), 0..0);
     }
 }

@@ -237,7 +237,9 @@ impl MountKind {
 }
 
 fn joined(base: &Path, subpath: &Path) -> PathBuf {
-    base.join(subpath.strip_prefix("/").unwrap_or(subpath))
+    let relative = subpath.strip_prefix("/").unwrap_or(subpath);
+    // Joining an empty path would leave a slash at the end, which a file may not have.
+    if relative.as_os_str().is_empty() { base.into() } else { base.join(relative) }
 }
 
 fn is_file_in(base: &Path, subpath: &Path) -> bool {

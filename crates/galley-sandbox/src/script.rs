@@ -32,6 +32,8 @@ pub(crate) struct Script {
     pub(crate) init: bool,
     /// How many slots the operations use.
     pub(crate) slots: usize,
+    /// Where galley's own command line is in memory, for the reaper to erase in its copy.
+    pub(crate) arguments: std::ops::Range<usize>,
     /// Go on after a failure, reporting each one: for probing.
     pub(crate) tolerant: bool,
 }

@@ -261,11 +261,11 @@ pub(crate) unsafe fn execute(
 /// Overwrites the command line that other processes see of this one.
 ///
 /// # Safety
-/// `start..end` has to be this process's own argument area, and nothing may use it afterwards.
-pub(crate) unsafe fn erase_arguments(start: usize, end: usize) {
-    let area = std::ptr::with_exposed_provenance_mut::<u8>(start);
+/// `area` has to be this process's own argument area, or empty, and nothing may use it afterwards.
+pub(crate) unsafe fn erase_arguments(area: std::ops::Range<usize>) {
+    let start = std::ptr::with_exposed_provenance_mut::<u8>(area.start);
     // SAFETY: the caller's promise; the area is readable and writable memory of the stack.
-    unsafe { std::ptr::write_bytes(area, 0, end.saturating_sub(start)) };
+    unsafe { std::ptr::write_bytes(start, 0, area.len()) };
 }
 
 /// Whether a raw descriptor is a pipe, and so galley's own.

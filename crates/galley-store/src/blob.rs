@@ -1,68 +1,150 @@
-//! Blobs.
-use crate::{Store, StoreError};
-use galley_image::Digest;
-use std::fs::File;
+//! Blobs: configurations, manifests and compressed layers, by digest, as an OCI image layout keeps them.
+
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// A blob on its way in; it has no name before its digest is verified.
+use galley_image::Digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::failpoint::{FailPoint, reached};
+use crate::temporary::remove_tree;
+use crate::{Store, StoreError};
+
+/// A blob on its way in; it has no name before its digest is verified. Dropped without being finished, it leaves nothing.
+#[derive(Debug)]
 pub struct BlobWriter {
-    _private: (),
+    store: Store,
+    path: PathBuf,
+    file: File,
+    hash: Sha256,
+    written: u64,
 }
 
 impl BlobWriter {
     /// Verifies digest and length, and gives the blob its name.
+    ///
+    /// # Errors
+    /// [`StoreError::BlobSize`], [`StoreError::BlobDigest`], [`StoreError::Io`] and [`StoreError::NoSpace`].
     pub fn finish(self, expect: Digest, size: Option<u64>) -> Result<Digest, StoreError> {
-        let _ = (expect, size);
-        todo!()
+        if let Some(expected) = size.filter(|size| *size != self.written) {
+            return Err(StoreError::BlobSize { digest: expect, expected, found: self.written });
+        }
+        let found = Digest::from_sha256(self.hash.clone().finalize().into());
+        if found != expect {
+            return Err(StoreError::BlobDigest { expected: expect, found });
+        }
+        self.name(found).map(|()| found)
     }
-    /// Gives the blob the name that its bytes have; returns digest and length.
+
+    /// Gives the blob the name that its bytes have; returns its digest and its length in bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] and [`StoreError::NoSpace`].
     pub fn finish_any(self) -> Result<(Digest, u64), StoreError> {
-        todo!()
+        let found = Digest::from_sha256(self.hash.clone().finalize().into());
+        self.name(found)?;
+        Ok((found, self.written))
     }
+
     /// How many bytes came.
+    #[must_use]
     pub fn written(&self) -> u64 {
-        todo!()
+        self.written
+    }
+
+    /// On disk first, then the name: a blob with a name is whole, also after a power cut.
+    fn name(&self, digest: Digest) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(StoreError::on("write", &self.path))?;
+        reached(FailPoint::BlobWritten);
+        let place = self.store.blob_path(&digest);
+        fs::rename(&self.path, &place).map_err(StoreError::on("create", &place))?;
+        reached(FailPoint::BlobRenamed);
+        Ok(())
     }
 }
+
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = bytes;
-        todo!()
+        let count = self.file.write(bytes)?;
+        self.hash.update(bytes.get(..count).unwrap_or_default());
+        self.written += count as u64;
+        Ok(count)
     }
+
     fn flush(&mut self) -> io::Result<()> {
-        todo!()
+        self.file.flush()
+    }
+}
+
+impl Drop for BlobWriter {
+    fn drop(&mut self) {
+        // Nothing there if it got its name; swept later if it cannot be deleted now.
+        let _ = remove_tree(&self.path);
     }
 }
 
 impl Store {
     /// A writer of a new blob.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] and [`StoreError::NoSpace`].
     pub fn blob_writer(&self) -> Result<BlobWriter, StoreError> {
-        todo!()
+        let path = self.inner.temporary.path()?;
+        let file = File::create_new(&path).map_err(StoreError::on("create", &path))?;
+        Ok(BlobWriter { store: self.clone(), path, file, hash: Sha256::new(), written: 0 })
     }
-    /// Puts a small blob (configuration, manifest); returns its digest.
+
+    /// Puts a small blob (a configuration, a manifest); returns its digest.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] and [`StoreError::NoSpace`].
     pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
-        let _ = bytes;
-        todo!()
+        let digest = Digest::of(bytes);
+        if !self.has_blob(&digest) {
+            let mut writer = self.blob_writer()?;
+            writer.write_all(bytes).map_err(StoreError::on("write", &writer.path))?;
+            writer.finish(digest, None)?;
+        }
+        Ok(digest)
     }
+
     /// Opens a blob.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownBlob`] and [`StoreError::Io`].
     pub fn open_blob(&self, digest: &Digest) -> Result<File, StoreError> {
-        let _ = digest;
-        todo!()
+        let path = self.blob_path(digest);
+        File::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::UnknownBlob(*digest),
+            _ => StoreError::io("open", &path, error),
+        })
     }
-    /// A small blob's bytes.
+
+    /// A small blob's bytes, verified.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownBlob`], [`StoreError::BlobDigest`] and [`StoreError::Io`].
     pub fn read_blob(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
-        let _ = digest;
-        todo!()
+        let mut bytes = Vec::new();
+        let mut file = self.open_blob(digest)?;
+        io::Read::read_to_end(&mut file, &mut bytes)
+            .map_err(StoreError::on("read", &self.blob_path(digest)))?;
+        match Digest::of(&bytes) {
+            found if found == *digest => Ok(bytes),
+            found => Err(StoreError::BlobDigest { expected: *digest, found }),
+        }
     }
+
     /// Whether the blob is there.
+    #[must_use]
     pub fn has_blob(&self, digest: &Digest) -> bool {
-        let _ = digest;
-        todo!()
+        self.blob_path(digest).is_file()
     }
+
     /// Where the blob is, or would be.
+    #[must_use]
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
-        let _ = digest;
-        todo!()
+        self.inner.root.join("blobs/sha256").join(digest.hex())
     }
 }

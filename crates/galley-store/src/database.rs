@@ -57,8 +57,9 @@ CREATE TABLE IF NOT EXISTS diff_ids_1 (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS chains_1 (chain BLOB PRIMARY KEY, snapshot BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS images_1 (
-    id BLOB PRIMARY KEY, config BLOB NOT NULL, manifest BLOB, created INTEGER NOT NULL
+    id BLOB PRIMARY KEY, config BLOB NOT NULL, manifest BLOB, manifest_digest BLOB, created INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS images_1_manifest ON images_1(manifest_digest);
 CREATE TABLE IF NOT EXISTS image_layers_1 (
     image BLOB NOT NULL, position INTEGER NOT NULL, diff_id BLOB NOT NULL, blob TEXT, snapshot BLOB,
     PRIMARY KEY (image, position)

@@ -9,10 +9,10 @@
 //!   layers/<id>/fs/     a layer's files, as an overlay lower directory; immutable
 //!   layers/<id>/manifest  the sealed manifest: a `Diff`, authoritative over what lies in `fs/`
 //!   records.db          SQLite, WAL: layers, snapshots, records, tree digests, diff IDs, images, tags, leases, journals
-//!   mounts/<id>/<n>/    cache mounts: `data/`, and `filled` once its first content is whole
+//!   mounts/<hash>/<n>/  cache mounts: `data/`, and `filled` once its first content is whole
 //!   contexts/<hash>     stat caches, one for each context directory
 //!   leases/<id>         flock'd while the lease lives; the lease's rows count only that long
-//!   locks/              flock'd files: `setup`, `index`, `step-<key>`, `mount-<id>-<n>`, `context-<hash>`
+//!   locks/              flock'd files: `setup`, `index`, `step-<key>`, `mount-<id>-<n>`
 //!   tmp/<owner>/        what this process has not finished; swept by anybody once `tmp/<owner>.lock` is free
 //! ```
 //!
@@ -28,6 +28,7 @@ mod cache_mount;
 mod check;
 mod copied;
 mod database;
+mod digests;
 mod error;
 mod failpoint;
 mod format;

@@ -259,8 +259,8 @@ proptest! {
 }
 
 #[test]
-fn deep_shells_are_refused_quickly() {
-    for text in [
+fn deep_shells_are_refused_or_parsed_quickly() {
+    let openings = [
         "(",
         "$(",
         "{ ",
@@ -276,8 +276,20 @@ fn deep_shells_are_refused_quickly() {
         "<(",
         "\"$(",
         "while ",
-    ] {
-        let text = text.repeat(20_000);
-        let _ = RunBody::parse(SourceText::synthetic(text, galley_syntax::Span::default()));
+        "for x in y; do ",
+        "[[ (",
+        "${a:-",
+        "x=(",
+        "f() { ",
+        "<<A ",
+        "if (",
+        "( { ",
+        "a && (",
+    ];
+    for opening in openings {
+        for count in [30, 60, 64, 20_000] {
+            let text = opening.repeat(count);
+            let _ = RunBody::parse(SourceText::synthetic(text, galley_syntax::Span::default()));
+        }
     }
 }

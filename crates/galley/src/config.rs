@@ -15,13 +15,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use galley_build::site::Site;
+use galley_registry::{Certificates, HostConfig, Mirror, Proxies, RegistryConfig};
 use galley_sandbox::userns::Caller;
 
 use crate::cli::Global;
 pub use environment::Environment;
 pub use error::ConfigError;
 use file::{ConfigFile, Origin};
-pub use file::RegistryTable;
+use file::RegistryTable;
 
 /// Everything that the environment and the configuration say.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ pub struct Config {
     environment: Environment,
     store: Option<PathBuf>,
     /// What stands under `[registry."HOST"]`, by host.
-    pub registries: BTreeMap<String, RegistryTable>,
+    registries: BTreeMap<String, RegistryTable>,
     /// The merged `[site]` tables, the project's last; each knows the directory that its paths start from.
     site: Vec<file::PlacedSite>,
 }
@@ -123,9 +124,39 @@ impl Config {
         self.environment.all()
     }
 
-    /// Docker's `config.json`, which holds credentials for registries: below `$DOCKER_CONFIG`, else `~/.docker`.
-    pub fn docker_config(&self) -> Option<PathBuf> {
-        self.environment.docker_config()
+    /// What registries have to be told: `[registry]`, credentials, proxies, certificates.
+    pub fn registries(&self) -> RegistryConfig {
+        let variable = |name: &str| {
+            let lower = self.environment.text(&name.to_lowercase());
+            lower.or_else(|| self.environment.text(name)).filter(|value| !value.is_empty())
+        };
+        let hosts = self.registries.iter().map(|(host, table)| (host.clone(), self.host(table))).collect();
+        let certificates = Certificates {
+            file: self.environment.get("SSL_CERT_FILE").map(PathBuf::from),
+            directory: self.environment.get("SSL_CERT_DIR").map(PathBuf::from),
+            extra: self.registries.values().filter_map(|table| table.ca.clone()).collect(),
+        };
+        let (http, https, none) = (variable("HTTP_PROXY"), variable("HTTPS_PROXY"), variable("NO_PROXY"));
+        RegistryConfig {
+            hosts,
+            certificates,
+            docker_config: self.environment.docker_config(),
+            proxies: Proxies { http, https, none },
+            ..RegistryConfig::default()
+        }
+    }
+
+    fn host(&self, table: &RegistryTable) -> HostConfig {
+        // A mirror may have settings of its own, under its host.
+        let insecure = |location: &str| {
+            let host = location.split('/').next().unwrap_or(location);
+            self.registries.get(host).and_then(|table| table.insecure).unwrap_or(false)
+        };
+        let mirror = |location: &String| Mirror { location: location.clone(), insecure: insecure(location) };
+        HostConfig {
+            mirrors: table.mirrors.iter().flatten().map(mirror).collect(),
+            insecure: table.insecure.unwrap_or(false),
+        }
     }
 
     /// `SOURCE_DATE_EPOCH`: seconds since 1970; with `reproducible`, 0 where it is not set.

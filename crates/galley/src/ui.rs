@@ -5,11 +5,15 @@ mod frame;
 mod json;
 mod lines;
 mod plain;
+pub mod listing;
 pub mod quantity;
+pub mod report;
+pub mod table;
 mod styled;
 mod summary;
 pub mod timeline;
 mod tty;
+pub mod why;
 
 #[cfg(test)]
 mod tests;

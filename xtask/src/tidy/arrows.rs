@@ -28,7 +28,8 @@ pub(super) fn check(map: &TextFile, files: &[TextFile], problems: &mut Vec<Probl
         }
         let manifest: toml::Table =
             file.text.parse().map_err(|error| format!("{}: {error}", file.path.display()))?;
-        let name = manifest.get("package").and_then(|package| package.get("name")).and_then(toml::Value::as_str);
+        let name =
+            manifest.get("package").and_then(|package| package.get("name")).and_then(toml::Value::as_str);
         let name = name.ok_or_else(|| format!("{}: no package name", file.path.display()))?;
         seen.push(name.to_owned());
         let Some(room) = rooms.get(name) else {
@@ -41,7 +42,11 @@ pub(super) fn check(map: &TextFile, files: &[TextFile], problems: &mut Vec<Probl
         }
     }
     for (name, _) in rooms.iter().filter(|(name, _)| *name != "fuzz" && !seen.contains(name)) {
-        problems.push(Problem::new(&map.path, 0, format!("{name} has a floor, but no manifest under crates/")));
+        problems.push(Problem::new(
+            &map.path,
+            0,
+            format!("{name} has a floor, but no manifest under crates/"),
+        ));
     }
     Ok(())
 }
@@ -51,7 +56,9 @@ fn rooms(map: &str) -> BTreeMap<String, Room> {
     let mut rooms = BTreeMap::new();
     for line in map.lines() {
         let mut cells = line.split('|').map(str::trim).skip(1);
-        let (Some(floor), Some(names), Some(kind)) = (cells.next(), cells.next(), cells.next()) else { continue };
+        let (Some(floor), Some(names), Some(kind)) = (cells.next(), cells.next(), cells.next()) else {
+            continue;
+        };
         let floor = floor.parse().ok();
         if floor.is_some() || kind == "dev" {
             for name in names.split('`').skip(1).step_by(2) {
@@ -80,7 +87,8 @@ fn uses(
                 (Some(own), Some(below)) => below < own,
             };
             if !allowed {
-                let message = format!("{name} may not use {used} ({section}): an arrow points to a lower floor only");
+                let message =
+                    format!("{name} may not use {used} ({section}): an arrow points to a lower floor only");
                 problems.push(Problem::new(&file.path, 0, message));
             }
         }
@@ -96,7 +104,8 @@ fn purity(manifest: &TextFile, name: &str, files: &[TextFile], problems: &mut Ve
         problems.push(Problem::new(&manifest.path, 0, message));
     }
     if find("clippy.toml").is_none() {
-        let message = format!("{name} is pure: it needs a clippy.toml that disallows files, network and clocks");
+        let message =
+            format!("{name} is pure: it needs a clippy.toml that disallows files, network and clocks");
         problems.push(Problem::new(&manifest.path, 0, message));
     }
 }

@@ -21,7 +21,8 @@ pub(super) fn check(file: &TextFile, problems: &mut Vec<Problem>) {
         let message = "the first line is not `//!`: say what lives here and why";
         problems.push(Problem::new(&file.path, 1, message));
     }
-    let parsed = syn::parse_file(&file.text).and_then(|syntax| Ok((syntax, file.text.parse::<TokenStream>()?)));
+    let parsed =
+        syn::parse_file(&file.text).and_then(|syntax| Ok((syntax, file.text.parse::<TokenStream>()?)));
     let (syntax, tokens) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {

@@ -88,7 +88,11 @@ fn code_that_must_not_appear() {
     refused("crates/high/src/a.rs", "//! A.\nfn f() { g(|| todo!()) }\n", "a.rs:2: unfinished");
     refused("crates/high/src/a.rs", "//! A.\nfn f() {\n    unimplemented!(\"x\")\n}\n", "a.rs:3: unfinished");
     refused("crates/high/src/a.rs", "//! A.\nenum E { Other(String) }\n", "a.rs:2: Other(String)");
-    refused("crates/high/tests/a.rs", "//! A.\n#[test]\n#[ignore = \"slow\"]\nfn f() {}\n", "a.rs:3: #[ignore]");
+    refused(
+        "crates/high/tests/a.rs",
+        "//! A.\n#[test]\n#[ignore = \"slow\"]\nfn f() {}\n",
+        "a.rs:3: #[ignore]",
+    );
     refused("crates/high/src/a.rs", "//! A.\nfn f() { unsafe { g() } }\n", "a.rs:2: unsafe");
     accepted("crates/high/src/a.rs", "//! A todo!() #[ignore].\nconst X: &str = \"unsafe { todo!() }\";\n");
 }
@@ -124,14 +128,32 @@ fn pure_crates_say_so() {
 
 #[test]
 fn the_map_names_what_is_there() {
-    accepted("ARCHITECTURE.md", &format!("{MAP}`crates/low/src/lib.rs`, [low](crates/low), `layers/x` of the store\n"));
-    refused("ARCHITECTURE.md", &format!("{MAP}\nSee `crates/low/src/gone.rs`.\n"), "ARCHITECTURE.md:7: crates/low/src/gone.rs");
-    refused("ARCHITECTURE.md", &format!("{MAP}See [it](docs/gone.md#part).\n"), "docs/gone.md does not exist");
+    accepted(
+        "ARCHITECTURE.md",
+        &format!("{MAP}`crates/low/src/lib.rs`, [low](crates/low), `layers/x` of the store\n"),
+    );
+    refused(
+        "ARCHITECTURE.md",
+        &format!("{MAP}\nSee `crates/low/src/gone.rs`.\n"),
+        "ARCHITECTURE.md:7: crates/low/src/gone.rs",
+    );
+    refused(
+        "ARCHITECTURE.md",
+        &format!("{MAP}See [it](docs/gone.md#part).\n"),
+        "docs/gone.md does not exist",
+    );
 }
 
 #[test]
 fn words_that_must_not_appear() {
-    refused("docs/a.md", concat!("x\nhttps://pypi", ".org/simple\n"), "docs/a.md:2: names the package registry");
+    refused(
+        "docs/a.md",
+        concat!("x\nhttps://pypi", ".org/simple\n"),
+        "docs/a.md:2: names the package registry",
+    );
     refused("docs/a.md", concat!("see /work", "/main\n"), "names a path of one machine");
-    accepted("Cargo.lock", concat!("source = \"registry+https://github.com/rust-lang/crates", ".io-index\"\n"));
+    accepted(
+        "Cargo.lock",
+        concat!("source = \"registry+https://github.com/rust-lang/crates", ".io-index\"\n"),
+    );
 }

@@ -83,10 +83,10 @@ impl Credentials {
     pub fn of(&self, registry: &str) -> Result<Option<Credential>, RegistryError> {
         let host = canonical_host(registry);
         let address = if host == "docker.io" { "https://index.docker.io/v1/" } else { &host };
-        for name in self.helpers.get(&host).or(self.store.as_ref()) {
-            if let Some(credential) = helper::get(name, address)? {
-                return Ok(Some(credential));
-            }
+        if let Some(name) = self.helpers.get(&host).or(self.store.as_ref())
+            && let Some(credential) = helper::get(name, address)?
+        {
+            return Ok(Some(credential));
         }
         Ok(self.auths.get(&host).cloned())
     }

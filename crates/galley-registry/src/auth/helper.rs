@@ -20,16 +20,21 @@ struct Answer {
 /// # Errors
 /// [`RegistryError::CredentialHelper`].
 pub(super) fn get(name: &str, address: &str) -> Result<Option<Credential>, RegistryError> {
-    let program = format!("docker-credential-{name}");
+    // The name comes from a configuration file and is looked up in PATH, nowhere else.
+    if name.contains('/') {
+        let (program, registry) = (name.to_owned(), address.to_owned());
+        let detail = "a helper's name cannot contain a slash".to_owned();
+        return Err(RegistryError::CredentialHelper { program, registry, detail });
+    }
+    ask(format!("docker-credential-{name}"), address)
+}
+
+fn ask(program: String, address: &str) -> Result<Option<Credential>, RegistryError> {
     let failed = |detail: String| RegistryError::CredentialHelper {
         program: program.clone(),
         registry: address.into(),
         detail,
     };
-    // The name comes from a configuration file and is looked up in PATH, nowhere else.
-    if name.contains('/') {
-        return Err(failed("a helper's name cannot contain a slash".into()));
-    }
     let output = run(&program, address).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => failed("there is no such program".into()),
         _ => failed(error.to_string()),
@@ -62,4 +67,46 @@ fn run(program: &str, address: &str) -> std::io::Result<std::process::Output> {
         let _ = input.write_all(address.as_bytes());
     }
     child.wait_with_output()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn answer(script: &str) -> Result<Option<Credential>, RegistryError> {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("docker-credential-test");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        ask(program.display().to_string(), "r.example")
+    }
+
+    #[test]
+    fn helpers_are_asked_as_the_protocol_says() {
+        let password = Credential::Password { username: "me@r.example".into(), password: "pw".into() };
+        let whole =
+            r#"test "$1" = get || exit 2; host=$(cat); echo "{\"Username\":\"me@$host\",\"Secret\":\"pw\"}""#;
+        assert_eq!(answer(whole).unwrap(), Some(password));
+        let token = r#"echo '{"Username":"<token>","Secret":"id"}'"#;
+        assert_eq!(answer(token).unwrap(), Some(Credential::Identity("id".into())));
+        let unknown = "echo 'credentials not found in native keychain'; exit 1";
+        assert_eq!(answer(unknown).unwrap(), None);
+    }
+
+    #[test]
+    fn a_helper_that_fails_is_named_with_its_words() {
+        for (script, words) in [
+            ("echo locked; exit 1", "locked"),
+            ("echo broken >&2; exit 1", "broken"),
+            ("echo nonsense", "malformed"),
+            ("exit 3", "3"),
+        ] {
+            let error = answer(script).unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains("docker-credential-test"), "{error}");
+        }
+        let missing = get("galley-has-no-such-helper", "r.example").unwrap_err().to_string();
+        assert!(missing.contains("there is no such program"), "{missing}");
+        assert!(get("../x", "r.example").is_err());
+    }
 }

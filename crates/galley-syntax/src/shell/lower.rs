@@ -33,24 +33,30 @@ pub(super) fn parse(text: &SourceText) -> Result<Script, ShellError> {
     }
 }
 
+/// Parentheses are tried as a subshell and as arithmetic, each with all that is inside: every level doubles the time.
+const DEEPEST_PARENTHESES: usize = 10;
+
 /// Counts what can nest, generously: a bracket or keyword in a string counts too.
 fn is_too_deep(text: &str) -> bool {
     const OPENING: [&str; 9] = ["if", "while", "until", "for", "case", "select", "!", "time", "coproc"];
     let mut depth: usize = 0;
+    let mut parentheses: usize = 0;
     let mut backticks: usize = 0;
     for c in text.chars() {
         match c {
-            '(' | '{' | '[' => depth += 1,
-            ')' | '}' | ']' => depth = depth.saturating_sub(1),
+            '(' => parentheses += 1,
+            ')' => parentheses = parentheses.saturating_sub(1),
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth = depth.saturating_sub(1),
             '`' => backticks += 1,
             _ => {}
         }
-        if depth > DEEPEST {
+        if depth > DEEPEST || parentheses > DEEPEST_PARENTHESES {
             return true;
         }
     }
     let mut keywords: usize = 0;
-    for word in text.split(|c: char| c.is_whitespace() || c == ';') {
+    for word in text.split(|c: char| c.is_whitespace() || matches!(c, ';' | '(' | '{' | '|' | '&')) {
         if OPENING.contains(&word) {
             keywords += 1;
         } else if matches!(word, "fi" | "done" | "esac") {

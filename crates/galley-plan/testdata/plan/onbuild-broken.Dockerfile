@@ -1,0 +1,2 @@
+# plan image triggers:latest={"OnBuild":["FROM scratch","NONSENSE x","COPY --from=nobody?! a b"]}
+FROM triggers

@@ -1,0 +1,3 @@
+FORM scratch
+FROM scratch
+COPY --from=nobody a

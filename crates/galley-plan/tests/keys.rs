@@ -1,0 +1,224 @@
+//! Keys are pinned: a change of the encoding throws away every user's cache, so it must be meant. And they keep apart what
+//! differs.
+
+use galley_image::{ChainId, DiffId, Digest, Platform, TreeDigest};
+use galley_plan::{
+    CacheKey, CacheSharing, ContextSource, Copy, CopySource, ImageSource, InlineFile, InputKey, KeyEncoder,
+    Mkdir, MountKind, Network, Op, Run, RunMount, Script, SecretEnv, Unpack, content_key, definition_key,
+};
+use galley_syntax::Span;
+use proptest::prelude::*;
+
+fn linux() -> Platform {
+    Platform::new("linux", "amd64", None)
+}
+
+fn key(op: &Op) -> CacheKey {
+    content_key(op, &linux(), Some(CacheKey([7; 32])), &[InputKey::Content(TreeDigest([9; 32]))])
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn run() -> Run {
+    let mount = |target: &str, kind| RunMount { target: text(target), kind, span: Span::at(3) };
+    Run {
+        args: ["/bin/sh", "-c", "make"].map(text).to_vec(),
+        env: vec![(text("PATH"), text("/bin")), (text("A"), text("b"))],
+        cwd: text("/app"),
+        user: text("app"),
+        network: Network::None,
+        mounts: vec![
+            mount("/a", MountKind::Bind { source: 0, path: text("/"), writable: true }),
+            mount(
+                "/c",
+                MountKind::Cache {
+                    id: text("/c"),
+                    sharing: CacheSharing::Locked,
+                    source: Some((0, text("/x"))),
+                    mode: 0o755,
+                    uid: 1,
+                    gid: 2,
+                    read_only: false,
+                },
+            ),
+            mount("/s", MountKind::Secret { id: text("s"), required: true, mode: 0o400, uid: 0, gid: 0 }),
+            mount("/t", MountKind::Tmpfs { size: Some(4096) }),
+        ],
+        secret_env: vec![SecretEnv {
+            name: text("TOKEN"),
+            id: text("t"),
+            required: false,
+            span: Span::at(0),
+        }],
+        script: Some(Script { path: text("/dev/pipes/EOF"), content: text("#!/bin/sh\n") }),
+        proxies: vec![(text("HTTP_PROXY"), text("http://proxy"))],
+    }
+}
+
+fn copy() -> Copy {
+    Copy {
+        sources: vec![CopySource { source: 0, pattern: text("src") }],
+        dest: text("/app/"),
+        chown: Some(text("1000:1000")),
+        chmod: Some(0o644),
+        exclude: vec![text("*.md")],
+        parents: true,
+        link: false,
+        unpack: Unpack::Auto,
+    }
+}
+
+fn image() -> Op {
+    let chain = ChainId::of(&[DiffId(Digest::of(b"layer"))]);
+    let reference = "node:20".parse().unwrap();
+    Op::Image(ImageSource { reference, chain, platform: linux() })
+}
+
+#[test]
+fn every_operation_keeps_its_key() {
+    let inline = InlineFile { name: text("EOF"), content: b"x\n".to_vec(), mode: 0o644 };
+    for (op, pinned) in [
+        (image(), "IMAGE"),
+        (Op::Context(ContextSource { name: text("data") }), "CONTEXT"),
+        (Op::Inline(vec![inline]), "INLINE"),
+        (Op::Run(run()), "RUN"),
+        (Op::Copy(copy()), "COPY"),
+        (Op::Mkdir(Mkdir { path: text("/app"), owner: text("app") }), "MKDIR"),
+        (Op::Merge, "MERGE"),
+    ] {
+        assert_eq!(
+            key(&op).to_string(),
+            pinned,
+            "the key of {op:?} changed: raise its version, or undo the change"
+        );
+    }
+    let definition = definition_key(&Op::Run(run()), &linux(), None, &[CacheKey([1; 32])]).unwrap();
+    assert_eq!(definition.to_string(), "DEFINITION");
+}
+
+#[test]
+fn a_context_has_no_definition() {
+    assert_eq!(
+        definition_key(&Op::Context(ContextSource { name: String::new() }), &linux(), None, &[]),
+        None
+    );
+}
+
+#[test]
+fn what_never_decides_a_result_never_enters() {
+    let with = |change: &dyn Fn(&mut Run)| {
+        let mut changed = run();
+        change(&mut changed);
+        key(&Op::Run(changed))
+    };
+    let same = key(&Op::Run(run()));
+    assert_eq!(with(&|run| run.proxies.clear()), same);
+    assert_eq!(with(&|run| run.env.reverse()), same);
+    assert_eq!(with(&|run| run.mounts[0].span = Span::at(99)), same);
+    assert_eq!(with(&|run| run.secret_env[0].span = Span::at(99)), same);
+    let Op::Image(mut named) = image() else { unreachable!() };
+    named.reference = "debian:12".parse().unwrap();
+    assert_eq!(key(&Op::Image(named)), key(&image()));
+}
+
+#[test]
+fn every_field_decides() {
+    let changes: [&dyn Fn(&mut Run); 15] = [
+        &|run| run.args.push(String::new()),
+        &|run| run.env[1].1.clear(),
+        &|run| run.env[1].0.push('A'),
+        &|run| run.cwd.push('x'),
+        &|run| run.user.clear(),
+        &|run| run.network = Network::Host,
+        &|run| run.mounts[0].target.push('x'),
+        &|run| run.mounts[0].kind = MountKind::Bind { source: 0, path: text("/"), writable: false },
+        &|run| run.mounts[0].kind = MountKind::Bind { source: 1, path: text("/"), writable: true },
+        &|run| run.mounts[3].kind = MountKind::Tmpfs { size: None },
+        &|run| drop(run.mounts.pop()),
+        &|run| run.secret_env[0].required = true,
+        &|run| run.secret_env[0].id.push('x'),
+        &|run| run.script = None,
+        &|run| run.secret_env.clear(),
+    ];
+    let mut keys = vec![key(&Op::Run(run()))];
+    for change in changes {
+        let mut changed = run();
+        change(&mut changed);
+        keys.push(key(&Op::Run(changed)));
+    }
+    let changes: [&dyn Fn(&mut Copy); 10] = [
+        &|_| {},
+        &|copy| copy.sources[0].pattern.push('/'),
+        &|copy| copy.dest = text("/app"),
+        &|copy| copy.chown = None,
+        &|copy| copy.chmod = Some(0o600),
+        &|copy| copy.chmod = None,
+        &|copy| copy.exclude.clear(),
+        &|copy| copy.parents = false,
+        &|copy| copy.link = true,
+        &|copy| copy.unpack = Unpack::Never,
+    ];
+    for change in changes {
+        let mut changed = copy();
+        change(&mut changed);
+        keys.push(key(&Op::Copy(changed)));
+    }
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), count);
+}
+
+#[test]
+fn inputs_and_platform_decide() {
+    let op = Op::Merge;
+    let (a, b) = (CacheKey([1; 32]), CacheKey([2; 32]));
+    let arm = Platform::new("linux", "arm64", None);
+    let content = |key: CacheKey| InputKey::Content(TreeDigest(key.0));
+    let mut keys = vec![
+        definition_key(&op, &linux(), None, &[a]).unwrap(),
+        definition_key(&op, &linux(), Some(a), &[]).unwrap(),
+        definition_key(&op, &linux(), Some(a), &[a]).unwrap(),
+        definition_key(&op, &linux(), Some(a), &[b]).unwrap(),
+        definition_key(&op, &linux(), Some(a), &[a, b]).unwrap(),
+        definition_key(&op, &linux(), Some(a), &[b, a]).unwrap(),
+        definition_key(&op, &arm, Some(a), &[b]).unwrap(),
+        content_key(&op, &linux(), Some(a), &[InputKey::Made(b)]),
+        content_key(&op, &linux(), Some(a), &[content(b)]),
+    ];
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), count);
+}
+
+fn encoded(lists: &[Vec<String>]) -> CacheKey {
+    let mut encoder = KeyEncoder::new("galley test");
+    encoder.list(lists, |encoder, list| encoder.list(list, |encoder, text| encoder.text(text)));
+    encoder.finish()
+}
+
+proptest! {
+    /// Bytes never move from one field into the next: equal keys mean equal fields.
+    #[test]
+    fn fields_keep_their_borders(
+        a in proptest::collection::vec(proptest::collection::vec("[ab]{0,2}", 0..3), 0..3),
+        b in proptest::collection::vec(proptest::collection::vec("[ab]{0,2}", 0..3), 0..3),
+    ) {
+        prop_assert_eq!(encoded(&a) == encoded(&b), a == b);
+    }
+
+    #[test]
+    fn arguments_and_environment_keep_their_borders(
+        a in proptest::collection::vec("[=a]{0,2}", 1..4), at in 0usize..4,
+    ) {
+        let split = |at: usize| {
+            let (args, rest) = a.split_at(at.min(a.len()));
+            let env = rest.iter().map(|name| (name.clone(), String::new())).collect();
+            key(&Op::Run(Run { args: args.to_vec(), env, ..run() }))
+        };
+        prop_assert_eq!(split(at) == split(0), at.min(a.len()) == 0);
+    }
+}

@@ -1,0 +1,112 @@
+//! Why a command failed, and the exit code that goes with it.
+
+use std::io;
+use std::path::PathBuf;
+
+use galley_build::container::RunError;
+use galley_build::error::{BuildError, ImageError};
+use galley_registry::RegistryError;
+use galley_sandbox::SandboxError;
+use galley_sandbox::userns::UserNamespaceError;
+use galley_store::StoreError;
+
+use crate::config::ConfigError;
+use crate::exit::Exit;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An option has a value that means nothing.
+    #[error("{option} {value}: {problem}")]
+    Option {
+        /// The option, as typed: `--build-arg`.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// Options that contradict each other.
+    #[error("{0}")]
+    Usage(&'static str),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no Dockerfile.
+    #[error("there is no Dockerfile at {}{hint}", path.display())]
+    NoDockerfile {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What to do.
+        hint: String,
+    },
+    /// A file or directory of the machine.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A tar context.
+    #[error(transparent)]
+    TarContext(#[from] galley_build::context::TarContextError),
+    /// The build; its text has been shown with the Dockerfile's lines.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// An image's layers.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// A run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The user namespace of a plain user.
+    #[error(transparent)]
+    UserNamespace(#[from] UserNamespaceError),
+    /// An output.
+    #[error(transparent)]
+    Export(#[from] galley_build::export::ExportError),
+    /// An archive to load.
+    #[error(transparent)]
+    Archive(#[from] crate::archive::ArchiveError),
+    /// A build has not happened.
+    #[error("{} has not been built with this store: build it first", .0)]
+    NeverBuilt(String),
+    /// A path is not in an image.
+    #[error("there is no {path} in {image}{hint}")]
+    NoSuchPath {
+        /// The path.
+        path: String,
+        /// The image or stage.
+        image: String,
+        /// What is there instead.
+        hint: String,
+    },
+}
+
+impl Error {
+    /// The exit code of a command that fails so.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Option { .. } | Self::Usage(_) | Self::Config(_) => Exit::USAGE,
+            _ => Exit::FAILED,
+        }
+    }
+
+    /// For `map_err`: an [`Error::Io`].
+    pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}

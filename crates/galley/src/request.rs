@@ -1,0 +1,86 @@
+//! From the options of `build` and `plan` to a request that holds every byte and name it needs.
+
+mod fields;
+pub mod options;
+mod output;
+pub mod source;
+
+use galley_build::request::{BuildRequest, CachePolicy, NetworkMode};
+use galley_image::Platform;
+
+use crate::cli::{BuildArgs, NetworkArg, SourceArgs};
+use crate::config::Config;
+use crate::error::Error;
+use source::Source;
+
+/// What `build` asks for.
+///
+/// # Errors
+/// [`Error::Option`] for an option that means nothing, [`Error::Config`], and [`Error::Io`] for a secret that cannot be read.
+pub fn build(args: &BuildArgs, source: &Source, config: &Config) -> Result<BuildRequest, Error> {
+    let mut request = plan(&args.source, source, config)?;
+    request.secrets = options::secrets(&args.secret, config)?;
+    request.cache = cache(args);
+    request.source_date_epoch = config.source_date_epoch(args.reproducible)?;
+    request.tags = options::tags(&args.tags)?;
+    request.outputs = output::outputs(&args.output)?;
+    Ok(request)
+}
+
+/// What `plan` asks for: a build that is never carried out.
+///
+/// # Errors
+/// As [`build`].
+pub fn plan(args: &SourceArgs, source: &Source, config: &Config) -> Result<BuildRequest, Error> {
+    Ok(BuildRequest {
+        dockerfile: source.dockerfile.clone(),
+        dockerfile_name: source.name.clone(),
+        context: source.context.clone(),
+        ignore: source.ignore.clone(),
+        target: args.target.clone(),
+        build_args: options::build_args(&args.build_arg, config)?,
+        named_contexts: options::named_contexts(&args.build_context)?,
+        labels: options::labels(&args.label)?,
+        secrets: std::collections::BTreeMap::new(),
+        network: network(args.network),
+        platform: platform(args.platform.as_deref())?,
+        cache: CachePolicy::Use,
+        pull: args.pull,
+        source_date_epoch: None,
+        tags: Vec::new(),
+        outputs: Vec::new(),
+    })
+}
+
+fn cache(args: &BuildArgs) -> CachePolicy {
+    if args.no_cache {
+        return CachePolicy::Ignore;
+    }
+    let stages: std::collections::BTreeSet<String> =
+        args.no_cache_filter.iter().map(|stage| stage.to_lowercase()).collect();
+    if stages.is_empty() { CachePolicy::Use } else { CachePolicy::IgnoreStages(stages) }
+}
+
+/// What `--network` means.
+pub fn network(network: NetworkArg) -> NetworkMode {
+    match network {
+        NetworkArg::Default | NetworkArg::Host => NetworkMode::Host,
+        NetworkArg::None => NetworkMode::None,
+    }
+}
+
+/// What `--platform` means; the machine's own where nothing was asked for.
+///
+/// # Errors
+/// [`Error::Option`].
+pub fn platform(asked: Option<&str>) -> Result<Platform, Error> {
+    let Some(asked) = asked else { return Ok(Platform::host()) };
+    let refuse = |problem: String| Error::Option { option: "--platform", value: asked.into(), problem };
+    if asked.contains(',') {
+        return Err(refuse("galley builds one platform at a time: give one, and build again for another".into()));
+    }
+    asked.parse().map_err(|error: galley_image::PlatformError| refuse(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;
