@@ -106,6 +106,3 @@ fn archive_error(error: ReadError<ArchiveError>) -> ArchiveError {
         ReadError::Archive(error) => ArchiveError::Tar(error),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -54,7 +54,7 @@ pub enum Command {
         #[arg(short, long)]
         force: bool,
     },
-    /// Write images to an archive that docker and other tools can load
+    /// Write an image to an archive that docker and other tools can load
     Save(SaveArgs),
     /// Take images in from an archive: OCI or docker, also compressed
     Load(LoadArgs),
@@ -230,9 +230,8 @@ pub struct ImagesArgs {
 /// `galley save`.
 #[derive(Clone, Debug, Args)]
 pub struct SaveArgs {
-    /// Names or ids of images
-    #[arg(required = true)]
-    pub images: Vec<String>,
+    /// Name or id of an image
+    pub image: String,
     /// The archive to write [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -71,7 +71,7 @@ impl Session {
         };
         Ok(Self {
             store,
-            registry: Registry::new(&config.registries())?,
+            registry: Registry::new(config.registries()),
             sandbox,
             host_files: HostFiles::read(),
             cancel: Cancel::new(),
