@@ -24,3 +24,4 @@ pub use path::{PathError, TreePath};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError};
 pub use tree::{Node, ResolveError, Tree};
+pub use tree_digest::TreeHasher;

@@ -175,8 +175,8 @@ fn check(place: &Place) {
     for offset in [1, 4096, BIG - 1, BIG] {
         assert_eq!(place.blob(layer, offset as u64).unwrap(), big()[offset..], "from {offset}");
     }
+    let (images, reference) = (&*place.images, &place.reference(":many"));
     std::thread::scope(|scope| {
-        let (images, reference) = (&*place.images, &place.reference(":many"));
         for layer in image.manifest.layers.iter().cycle().take(8) {
             scope.spawn(move || {
                 let mut bytes = Vec::new();
