@@ -83,7 +83,11 @@ pub fn load(
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_directory(directory: &Path, store: &Store, platform: &Platform) -> Result<Vec<Loaded>, ArchiveError> {
+pub fn load_directory(
+    directory: &Path,
+    store: &Store,
+    platform: &Platform,
+) -> Result<Vec<Loaded>, ArchiveError> {
     take_in(&Contents::from_directory(directory, store)?, store, platform)
 }
 

@@ -21,8 +21,8 @@ use galley_sandbox::userns::Caller;
 use crate::cli::Global;
 pub use environment::Environment;
 pub use error::ConfigError;
-use file::{ConfigFile, Origin};
 use file::RegistryTable;
+use file::{ConfigFile, Origin};
 
 /// Everything that the environment and the configuration say.
 #[derive(Clone, Debug)]
@@ -40,9 +40,12 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] for a file that cannot be read or understood.
-    pub fn load(global: &Global, project: Option<&Path>, environment: Environment) -> Result<Self, ConfigError> {
-        let mut config =
-            Self { environment, store: None, registries: BTreeMap::new(), site: Vec::new() };
+    pub fn load(
+        global: &Global,
+        project: Option<&Path>,
+        environment: Environment,
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self { environment, store: None, registries: BTreeMap::new(), site: Vec::new() };
         match &global.config {
             Some(path) => config.merge(path, Origin::User, true)?,
             None => {

@@ -77,7 +77,9 @@ pub fn platform(asked: Option<&str>) -> Result<Platform, Error> {
     let Some(asked) = asked else { return Ok(Platform::host()) };
     let refuse = |problem: String| Error::Option { option: "--platform", value: asked.into(), problem };
     if asked.contains(',') {
-        return Err(refuse("galley builds one platform at a time: give one, and build again for another".into()));
+        return Err(refuse(
+            "galley builds one platform at a time: give one, and build again for another".into(),
+        ));
     }
     asked.parse().map_err(|error: galley_image::PlatformError| refuse(error.to_string()))
 }

@@ -1,8 +1,8 @@
 //! What a command needs of the machine: the store, registries, the sandbox; and the user namespace in which a plain user has them.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::os::unix::process::ExitStatusExt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,9 @@ use galley_build::world::World;
 use galley_image::Reference;
 use galley_registry::Registry;
 use galley_sandbox::userns::{self, Reexec};
-use galley_sandbox::{Abilities, Cancel, Exit as ProcessExit, Ids, Io, LinuxSandbox, Process, Sandbox, SandboxError};
+use galley_sandbox::{
+    Abilities, Cancel, Exit as ProcessExit, Ids, Io, LinuxSandbox, Process, Sandbox, SandboxError,
+};
 use galley_store::{Image, Lease, OpenOptions, Snapshotter, Store, StoreError};
 
 use crate::config::Config;
@@ -89,6 +91,7 @@ impl Session {
             site: &self.site,
             host_files: &self.host_files,
             cancel: &self.cancel,
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             now: i64::try_from(now).unwrap_or(i64::MAX),
         }
     }
@@ -137,8 +140,14 @@ pub struct LazySandbox {
 }
 
 /// What a machine can do on which not even probing works.
-const NOTHING: Abilities =
-    Abilities { overlay: false, user_namespace: false, ids: Ids::One, proc: false, network_none: false, pivot: false };
+const NOTHING: Abilities = Abilities {
+    overlay: false,
+    user_namespace: false,
+    ids: Ids::One,
+    proc: false,
+    network_none: false,
+    pivot: false,
+};
 
 impl LazySandbox {
     fn new(scratch: &Path) -> Self {

@@ -50,11 +50,14 @@ impl Contents {
             Err(source) => return Err(ArchiveError::Read { path: blobs, source }),
             Ok(listed) => listed.filter_map(Result::ok).map(|entry| entry.path()),
         };
-        let descriptions = DESCRIPTIONS.iter().map(|name| directory.join(String::from_utf8_lossy(name).as_ref()));
+        let descriptions =
+            DESCRIPTIONS.iter().map(|name| directory.join(String::from_utf8_lossy(name).as_ref()));
         for path in descriptions.filter(|path| path.is_file()).chain(listed) {
             let failed = |source| ArchiveError::Read { path: path.clone(), source };
             let inside = path.strip_prefix(directory).unwrap_or(&path);
-            let Ok(name) = TreePath::clean(std::os::unix::ffi::OsStrExt::as_bytes(inside.as_os_str())) else { continue };
+            let Ok(name) = TreePath::clean(std::os::unix::ffi::OsStrExt::as_bytes(inside.as_os_str())) else {
+                continue;
+            };
             let mut file = File::open(&path).map_err(failed)?;
             let size = file.metadata().map_err(failed)?.len();
             contents.take(name, size, &mut file, store)?;

@@ -23,7 +23,11 @@ const DEEPEST_INDEX: usize = 4;
 
 /// Every image, in the archive's order. Where an archive is an OCI layout and a docker archive at once, the layout counts, and both give
 /// names.
-pub fn images(contents: &Contents, store: &Store, platform: &Platform) -> Result<Vec<Described>, ArchiveError> {
+pub fn images(
+    contents: &Contents,
+    store: &Store,
+    platform: &Platform,
+) -> Result<Vec<Described>, ArchiveError> {
     let docker: Option<Vec<DockerImage>> = match contents.description("manifest.json") {
         Some(bytes) => Some(parse("manifest.json", bytes)?),
         None => None,
@@ -35,18 +39,25 @@ pub fn images(contents: &Contents, store: &Store, platform: &Platform) -> Result
     let index: Index = parse("index.json", index)?;
     let mut images: Vec<Described> = Vec::new();
     for descriptor in &index.manifests {
-        let Some(manifest) = find_manifest(descriptor, contents, store, platform, DEEPEST_INDEX)? else { continue };
+        let Some(manifest) = find_manifest(descriptor, contents, store, platform, DEEPEST_INDEX)? else {
+            continue;
+        };
         let mut image = of_oci(&manifest, contents, store)?;
         image.tags.extend(name_of(descriptor));
         let id = Digest::of(&image.config);
-        let named = docker.iter().flatten().filter(|docker| contents.blob(&docker.config).is_some_and(|blob| blob.0 == id));
+        let named = docker
+            .iter()
+            .flatten()
+            .filter(|docker| contents.blob(&docker.config).is_some_and(|blob| blob.0 == id));
         for tag in named.flat_map(DockerImage::tags) {
             if !image.tags.contains(&tag) {
                 image.tags.push(tag);
             }
         }
         match images.iter_mut().find(|other| Digest::of(&other.config) == id) {
-            Some(same) => same.tags.extend(image.tags.into_iter().filter(|tag| !same.tags.contains(tag)).collect::<Vec<_>>()),
+            Some(same) => same
+                .tags
+                .extend(image.tags.into_iter().filter(|tag| !same.tags.contains(tag)).collect::<Vec<_>>()),
             None => images.push(image),
         }
     }
@@ -58,7 +69,12 @@ fn parse<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, ArchiveErro
         .map_err(|error| ArchiveError::Description { file: file.into(), problem: error.to_string() })
 }
 
-fn blob(descriptor: &Descriptor, by: &str, contents: &Contents, store: &Store) -> Result<Vec<u8>, ArchiveError> {
+fn blob(
+    descriptor: &Descriptor,
+    by: &str,
+    contents: &Contents,
+    store: &Store,
+) -> Result<Vec<u8>, ArchiveError> {
     if contents.has(&descriptor.digest) {
         return Ok(store.read_blob(&descriptor.digest)?);
     }
@@ -81,7 +97,8 @@ fn find_manifest(
         let problem = "indexes lie in one another without end".into();
         return Err(ArchiveError::Description { file: "index.json".into(), problem });
     }
-    let index: Index = parse(&descriptor.digest.to_string(), &blob(descriptor, "index.json", contents, store)?)?;
+    let index: Index =
+        parse(&descriptor.digest.to_string(), &blob(descriptor, "index.json", contents, store)?)?;
     match index.select(platform) {
         Some(selected) => find_manifest(selected, contents, store, platform, depth - 1),
         None => Ok(None),

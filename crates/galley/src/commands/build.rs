@@ -30,7 +30,8 @@ pub fn run(args: &BuildArgs, context: &Context) -> Result<Exit, Error> {
     }
     let mut session = Session::open(config, "galley build")?;
     session.site = config.site(args.site_ca.as_deref())?;
-    let received = signals::cancel_on_signals(&session.cancel).map_err(Error::io("handle signals of", "galley"))?;
+    let received =
+        signals::cancel_on_signals(&session.cancel).map_err(Error::io("handle signals of", "galley"))?;
     let opened = OpenedSource::read(&args.source.context, args.source.file.as_deref(), &session.store)?;
     let source = &opened.source;
     let request = request::build(args, source, config)?;

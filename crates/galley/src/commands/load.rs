@@ -19,7 +19,9 @@ use crate::{archive, stdout};
 /// [`Error::Archive`].
 pub fn run(args: &LoadArgs, context: &Context) -> Result<Exit, Error> {
     if args.input.is_none() && std::io::stdin().is_terminal() {
-        return Err(Error::Usage("there is nothing to load: add -i FILE, or send an archive to standard input"));
+        return Err(Error::Usage(
+            "there is nothing to load: add -i FILE, or send an archive to standard input",
+        ));
     }
     if let Some(exit) = enter_user_namespace(&context.config)? {
         return Ok(exit);

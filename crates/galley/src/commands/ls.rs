@@ -35,7 +35,11 @@ pub fn run(args: &LsArgs, context: &Context) -> Result<Exit, Error> {
     };
     let top = container::unpack(&image, &session.world(), &NoEvents, &lease)?;
     let tree = session.store.tree(top)?;
-    let missing = |hint: &str| Error::NoSuchPath { path: args.path.clone(), image: args.image.clone(), hint: hint.into() };
+    let missing = |hint: &str| Error::NoSuchPath {
+        path: args.path.clone(),
+        image: args.image.clone(),
+        hint: hint.into(),
+    };
     let path = tree.resolve(args.path.as_bytes(), false).map_err(|error| missing(&format!(": {error}")))?;
     let path = if path.is_root() { TreePath::root() } else { path };
     let text = listing::list(&tree, &path, args.recursive).ok_or_else(|| missing(""))?;

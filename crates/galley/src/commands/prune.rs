@@ -16,9 +16,17 @@ use crate::ui::quantity;
 /// # Errors
 /// [`Error::Option`] for a time or size that is none, [`Error::Store`].
 pub fn run(args: &PruneArgs, context: &Context) -> Result<Exit, Error> {
-    let refuse = |option, value: &str, problem: &str| Error::Option { option, value: value.into(), problem: problem.into() };
-    let since = |text: &String| time(text).ok_or_else(|| refuse("--keep-since", text, "write a time such as 90m, 24h or 7d"));
-    let storage = |text: &String| size(text).ok_or_else(|| refuse("--keep-storage", text, "write a size such as 500MB or 20GB"));
+    let refuse = |option, value: &str, problem: &str| Error::Option {
+        option,
+        value: value.into(),
+        problem: problem.into(),
+    };
+    let since = |text: &String| {
+        time(text).ok_or_else(|| refuse("--keep-since", text, "write a time such as 90m, 24h or 7d"))
+    };
+    let storage = |text: &String| {
+        size(text).ok_or_else(|| refuse("--keep-storage", text, "write a size such as 500MB or 20GB"))
+    };
     let filter = PruneFilter {
         unused_for: args.keep_since.as_ref().map(since).transpose()?,
         keep_bytes: args.keep_storage.as_ref().map(storage).transpose()?,
@@ -75,8 +83,14 @@ mod tests {
 
     #[test]
     fn times_and_sizes() {
-        assert_eq!(["90m", "24h", "7d", "5s"].map(time), [5400, 86400, 604_800, 5].map(|s| Some(Duration::from_secs(s))));
-        assert_eq!(["20GB", "500 mb", "12", "3k"].map(size), [20_000_000_000, 500_000_000, 12, 3000].map(Some));
+        assert_eq!(
+            ["90m", "24h", "7d", "5s"].map(time),
+            [5400, 86400, 604_800, 5].map(|s| Some(Duration::from_secs(s)))
+        );
+        assert_eq!(
+            ["20GB", "500 mb", "12", "3k"].map(size),
+            [20_000_000_000, 500_000_000, 12, 3000].map(Some)
+        );
         for bad in ["", "h", "12", "1w", "99999999999999999999d"] {
             assert_eq!(time(bad), None, "{bad}");
         }

@@ -19,14 +19,20 @@ use crate::{request, signals, stdout};
 ///
 /// # Errors
 /// [`Error::Option`] for a name that is none, [`Error::Build`] and [`Error::Image`].
-pub fn run(names: &[String], platform: Option<&str>, progress: &ProgressArgs, context: &Context) -> Result<Exit, Error> {
+pub fn run(
+    names: &[String],
+    platform: Option<&str>,
+    progress: &ProgressArgs,
+    context: &Context,
+) -> Result<Exit, Error> {
     let platform = request::platform(platform)?;
     let references: Vec<Reference> = names.iter().map(|name| parse(name)).collect::<Result<_, _>>()?;
     if let Some(exit) = enter_user_namespace(&context.config)? {
         return Ok(exit);
     }
     let session = Session::open(&context.config, "galley pull")?;
-    let received = signals::cancel_on_signals(&session.cancel).map_err(Error::io("handle signals of", "galley"))?;
+    let received =
+        signals::cancel_on_signals(&session.cancel).map_err(Error::io("handle signals of", "galley"))?;
     let lease = session.store.lease()?;
     for reference in &references {
         let face = Face::start(face_kind(progress, &context.config), context.start, color(&context.config));

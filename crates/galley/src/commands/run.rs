@@ -40,9 +40,10 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, Error> {
     let request = RunRequest {
         image: image(&args.image, &session, &lease)?,
         args: args.args.clone(),
-        entrypoint: args.entrypoint.as_ref().map(|program| {
-            if program.is_empty() { Vec::new() } else { vec![program.clone()] }
-        }),
+        entrypoint: args
+            .entrypoint
+            .as_ref()
+            .map(|program| if program.is_empty() { Vec::new() } else { vec![program.clone()] }),
         env,
         volumes,
         workdir: args.workdir.clone(),
@@ -84,7 +85,8 @@ fn exit_of(error: &RunError) -> Exit {
 
 /// `HOST:PATH[:ro|rw]`.
 fn parse_volume(text: &str) -> Result<Volume, Error> {
-    let refuse = |problem: &str| Error::Option { option: "--volume", value: text.into(), problem: problem.into() };
+    let refuse =
+        |problem: &str| Error::Option { option: "--volume", value: text.into(), problem: problem.into() };
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, read_only) = match parts.as_slice() {
         [source, target] | [source, target, "rw"] => (source, target, false),
@@ -97,16 +99,19 @@ fn parse_volume(text: &str) -> Result<Volume, Error> {
     if !source.contains('/') && *source != "." {
         return Err(refuse("galley keeps no named volumes: write a path, such as ./data"));
     }
-    let source = std::fs::canonicalize(source).map_err(Error::io("find the volume", PathBuf::from(source)))?;
+    let source =
+        std::fs::canonicalize(source).map_err(Error::io("find the volume", PathBuf::from(source)))?;
     Ok(Volume { source, target: target.into(), read_only })
 }
 
 /// A container shares the host's network, so nothing has to be published, and nothing can be mapped.
 fn warn_about_port(text: &str, network: NetworkArg) -> Result<(), Error> {
-    let refuse = |problem: &str| Error::Option { option: "--publish", value: text.into(), problem: problem.into() };
+    let refuse =
+        |problem: &str| Error::Option { option: "--publish", value: text.into(), problem: problem.into() };
     let ports = text.split('/').next().unwrap_or(text);
     let mut parts = ports.rsplit(':');
-    let inner: u16 = parts.next().and_then(|port| port.parse().ok()).ok_or_else(|| refuse("write HOST:CONTAINER"))?;
+    let inner: u16 =
+        parts.next().and_then(|port| port.parse().ok()).ok_or_else(|| refuse("write HOST:CONTAINER"))?;
     let outer = match parts.next() {
         None | Some("") => inner,
         Some(port) => port.parse().map_err(|_| refuse("write HOST:CONTAINER"))?,

@@ -18,7 +18,9 @@ use crate::session::find_image;
 pub fn run(args: &SaveArgs, context: &Context) -> Result<Exit, Error> {
     let name = &args.image;
     if args.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(Error::Usage("an archive is nothing for a terminal: add -o FILE, or send standard output elsewhere"));
+        return Err(Error::Usage(
+            "an archive is nothing for a terminal: add -o FILE, or send standard output elsewhere",
+        ));
     }
     let store = match existing_store(context, "galley save")? {
         Ok(store) => store.ok_or_else(|| galley_store::StoreError::UnknownImage(name.clone()))?,

@@ -20,7 +20,8 @@ pub fn run(args: &WhyArgs, context: &Context) -> Result<Exit, Error> {
         Err(exit) => return Ok(exit),
     };
     let path = dockerfile_path(&args.context, args.file.as_deref());
-    let from_stdin = args.context.as_os_str() == "-" || args.file.as_deref().is_some_and(|file| file.as_os_str() == "-");
+    let from_stdin =
+        args.context.as_os_str() == "-" || args.file.as_deref().is_some_and(|file| file.as_os_str() == "-");
     let name = if from_stdin { "-".into() } else { journal_name(&path) };
     let text = store.map(|store| store.journal(&name)).transpose()?.flatten();
     // A journal of another galley's format counts as none.

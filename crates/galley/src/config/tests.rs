@@ -58,7 +58,8 @@ env = { A = "project" }
     assert_eq!((registry.insecure, registry.mirrors.as_deref()), (Some(true), Some(&[][..])));
     let site = config.site(None).unwrap();
     assert!(site.ca.unwrap().starts_with(b"project"));
-    let value = |name: &str| site.env.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
+    let value =
+        |name: &str| site.env.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
     assert_eq!(value("A"), Some("project"));
     assert_eq!(value("PIP_INDEX_URL"), Some("http://user"));
     assert_eq!((value("http_proxy"), value("HTTP_PROXY")), (Some("http://p:1"), Some("http://p:1")));
@@ -129,11 +130,18 @@ fn the_epoch_is_a_number_or_an_error() {
     assert_eq!(config("1700000000").source_date_epoch(false).unwrap(), Some(1_700_000_000));
     assert_eq!(config("").source_date_epoch(false).unwrap(), None);
     assert_eq!(config("").source_date_epoch(true).unwrap(), Some(0));
-    assert!(config("yesterday").source_date_epoch(true).is_err() && config("-1").source_date_epoch(false).is_err());
+    assert!(
+        config("yesterday").source_date_epoch(true).is_err()
+            && config("-1").source_date_epoch(false).is_err()
+    );
 }
 
 #[test]
 fn a_user_without_a_home_is_told_so() {
-    let config = Config::load(&Global { store: None, config: None }, None, Environment::of(&[(Caller::MARKER, "1:1")]));
+    let config = Config::load(
+        &Global { store: None, config: None },
+        None,
+        Environment::of(&[(Caller::MARKER, "1:1")]),
+    );
     assert!(matches!(config.unwrap().store(), Err(ConfigError::NoHome)));
 }

@@ -81,7 +81,11 @@ pub fn tags(values: &[String]) -> Result<Vec<Reference>, Error> {
             .parse()
             .map_err(|error: galley_image::ReferenceError| refuse("--tag", value, error.to_string()))?;
         if tag.digest().is_some() {
-            return Err(refuse("--tag", value, "a digest is what a build comes out as, not a name to give it"));
+            return Err(refuse(
+                "--tag",
+                value,
+                "a digest is what a build comes out as, not a name to give it",
+            ));
         }
         if !tags.contains(&tag) {
             tags.push(tag);
@@ -101,7 +105,9 @@ pub fn named_contexts(values: &[String]) -> Result<BTreeMap<String, NamedContext
         let (name, context) = value
             .split_once('=')
             .filter(|(name, context)| !name.is_empty() && !context.is_empty())
-            .ok_or_else(|| refuse("write NAME=DIR, NAME=docker-image://REF or NAME=oci-layout://DIR".into()))?;
+            .ok_or_else(|| {
+                refuse("write NAME=DIR, NAME=docker-image://REF or NAME=oci-layout://DIR".into())
+            })?;
         contexts.insert(name.to_owned(), named_context(context).map_err(refuse)?);
     }
     Ok(contexts)
@@ -116,7 +122,9 @@ fn named_context(context: &str) -> Result<NamedContext, String> {
         return oci_layout(layout);
     }
     if let Some((scheme, _)) = context.split_once("://") {
-        return Err(format!("contexts of the kind {scheme}:// are not built yet; fetch it and name the directory"));
+        return Err(format!(
+            "contexts of the kind {scheme}:// are not built yet; fetch it and name the directory"
+        ));
     }
     let directory = Path::new(context);
     if !directory.is_dir() {
@@ -129,13 +137,16 @@ fn named_context(context: &str) -> Result<NamedContext, String> {
 fn oci_layout(text: &str) -> Result<NamedContext, String> {
     let (rest, digest) = match text.rsplit_once('@') {
         Some((rest, digest)) => {
-            let digest: Digest = digest.parse().map_err(|error: galley_image::DigestError| error.to_string())?;
+            let digest: Digest =
+                digest.parse().map_err(|error: galley_image::DigestError| error.to_string())?;
             (rest, Some(digest))
         }
         None => (text, None),
     };
     let (directory, tag) = match rest.rsplit_once(':') {
-        Some((directory, tag)) if !tag.contains('/') && !Path::new(rest).is_dir() => (directory, Some(tag.to_owned())),
+        Some((directory, tag)) if !tag.contains('/') && !Path::new(rest).is_dir() => {
+            (directory, Some(tag.to_owned()))
+        }
         _ => (rest, None),
     };
     if !Path::new(directory).is_dir() {
@@ -177,13 +188,17 @@ fn secret(text: &str, config: &Config) -> Result<(String, SecretSource), String>
             "type" => kind = Some(value),
             "src" | "source" => source = Some(value),
             "env" => variable = Some(value),
-            other => return Err(format!("there is no field `{other}`; the fields are id, src, env and type")),
+            other => {
+                return Err(format!("there is no field `{other}`; the fields are id, src, env and type"));
+            }
         }
     }
     let id = id.filter(|id| !id.is_empty()).ok_or("the id is missing; write id=ID")?;
     let from = match (kind.as_deref(), source, variable) {
         (_, Some(_), Some(_)) => return Err("give src or env, not both".into()),
-        (None | Some("env"), None, Some(name)) | (Some("env"), Some(name), None) => SecretSource::Environment(name),
+        (None | Some("env"), None, Some(name)) | (Some("env"), Some(name), None) => {
+            SecretSource::Environment(name)
+        }
         (None | Some("file"), Some(path), None) => SecretSource::File(path.into()),
         (Some("env"), None, None) => SecretSource::Environment(id.clone()),
         (Some("file"), None, None) => SecretSource::File(id.clone().into()),

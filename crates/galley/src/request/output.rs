@@ -45,11 +45,15 @@ fn output(text: &str) -> Result<Output, String> {
         (Some("oci"), Some(false)) => OutputFormat::OciDirectory,
         (Some("oci"), _) => OutputFormat::Oci,
         (Some("docker"), None | Some(true)) => OutputFormat::Docker,
-        (Some("docker"), Some(false)) => return Err("a docker archive is always a tar; use type=oci,tar=false".into()),
+        (Some("docker"), Some(false)) => {
+            return Err("a docker archive is always a tar; use type=oci,tar=false".into());
+        }
         (Some("tar" | "local"), Some(_)) => return Err("tar=false goes with type=oci".into()),
         (Some("tar"), None) => OutputFormat::Tar,
         (Some("local"), None) => OutputFormat::Local,
-        (Some(other), _) => return Err(format!("there is no type `{other}`; the types are oci, docker, tar and local")),
+        (Some(other), _) => {
+            return Err(format!("there is no type `{other}`; the types are oci, docker, tar and local"));
+        }
         (None, _) => return Err("the type is missing; write type=oci|docker|tar|local".into()),
     };
     let directory = matches!(format, OutputFormat::Local | OutputFormat::OciDirectory);

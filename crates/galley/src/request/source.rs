@@ -41,7 +41,9 @@ pub fn read(
 ) -> Result<Source, Error> {
     let dash = Path::new("-");
     match (context == dash, file.filter(|file| *file == dash)) {
-        (true, Some(_)) => Err(Error::Usage("standard input is either the context or the Dockerfile: give one of them by name")),
+        (true, Some(_)) => Err(Error::Usage(
+            "standard input is either the context or the Dockerfile: give one of them by name",
+        )),
         (true, None) => from_stdin(file, stdin, unpack),
         (false, Some(_)) => {
             let directory = directory(context)?;
@@ -73,7 +75,8 @@ pub fn journal_name(path: &Path) -> String {
 
 fn directory(context: &Path) -> Result<&Path, Error> {
     let text = context.to_string_lossy();
-    let remote = ["https://", "http://", "git://", "git@", "ssh://"].iter().any(|start| text.starts_with(start));
+    let remote =
+        ["https://", "http://", "git://", "git@", "ssh://"].iter().any(|start| text.starts_with(start));
     if remote {
         let problem = "contexts from the network are not built yet; fetch it and name the directory".into();
         return Err(Error::Option { option: "build context", value: text.into_owned(), problem });
@@ -107,7 +110,9 @@ fn from_stdin(file: Option<&Path>, mut stdin: Box<dyn Read>, unpack: Unpack<'_>)
     let whole: Box<dyn Read> = Box::new(std::io::Cursor::new(start).chain(stdin));
     if !archive {
         if file.is_some() {
-            return Err(Error::Usage("standard input holds a Dockerfile, so -f has nothing to name: leave one of them out"));
+            return Err(Error::Usage(
+                "standard input holds a Dockerfile, so -f has nothing to name: leave one of them out",
+            ));
         }
         let (name, shown) = ("-".into(), "Dockerfile from standard input".into());
         let (dockerfile, context) = (read_all(whole)?, ContextSource::Empty);
@@ -119,11 +124,13 @@ fn from_stdin(file: Option<&Path>, mut stdin: Box<dyn Read>, unpack: Unpack<'_>)
     let path = dockerfile_path(&directory, inside.as_deref());
     let shown = path.strip_prefix(&directory).unwrap_or(&path).display().to_string();
     // A link may lead out of the directory: the archive may come from anybody.
-    let escapes = fs::canonicalize(&path).is_ok_and(|real| {
-        fs::canonicalize(&directory).is_ok_and(|directory| !real.starts_with(directory))
-    });
+    let escapes = fs::canonicalize(&path)
+        .is_ok_and(|real| fs::canonicalize(&directory).is_ok_and(|directory| !real.starts_with(directory)));
     if escapes || !path.is_file() {
-        return Err(Error::NoDockerfile { path: shown.into(), hint: " in the archive on standard input".into() });
+        return Err(Error::NoDockerfile {
+            path: shown.into(),
+            hint: " in the archive on standard input".into(),
+        });
     }
     let dockerfile = fs::read(&path).map_err(Error::io("read", &path))?;
     let ignore = ignore_file(&directory, Some(&path))?;

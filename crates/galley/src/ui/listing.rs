@@ -16,7 +16,9 @@ pub fn list(tree: &Tree, path: &TreePath, recursive: bool) -> Option<String> {
         (true, false) => tree.children(path).map(|(name, node)| row(name, node)).collect(),
         (true, true) => {
             let below = tree.subtree(path).iter();
-            below.filter_map(|(inner, node)| Some(row(inner.below(path)?, node)).filter(|_| inner != path)).collect()
+            below
+                .filter_map(|(inner, node)| Some(row(inner.below(path)?, node)).filter(|_| inner != path))
+                .collect()
         }
     };
     Some(table(&rows))
@@ -48,12 +50,13 @@ fn mode(entry: &Entry) -> String {
         Kind::Fifo => 'p',
     };
     let bits = entry.mode;
-    let execute = |bit: u32, special: u32, both: char, only: char| match (bits & bit != 0, bits & special != 0) {
-        (true, true) => both,
-        (false, true) => only,
-        (true, false) => 'x',
-        (false, false) => '-',
-    };
+    let execute =
+        |bit: u32, special: u32, both: char, only: char| match (bits & bit != 0, bits & special != 0) {
+            (true, true) => both,
+            (false, true) => only,
+            (true, false) => 'x',
+            (false, false) => '-',
+        };
     let flag = |bit: u32, letter: char| if bits & bit != 0 { letter } else { '-' };
     [
         kind,
@@ -79,9 +82,8 @@ mod tests {
 
     fn tree() -> Tree {
         let time = Mtime { seconds: 1_700_000_000, nanoseconds: 0 };
-        let entry = |path: &str, mode: u32| {
-            (TreePath::clean(path.as_bytes()).unwrap(), Entry::directory(mode, time))
-        };
+        let entry =
+            |path: &str, mode: u32| (TreePath::clean(path.as_bytes()).unwrap(), Entry::directory(mode, time));
         let mut link = entry("bin", 0o777);
         link.1.kind = Kind::Symlink(b"usr/bin".as_slice().into());
         Tree::from_entries([link, entry("tmp", 0o1777), entry("usr", 0o755), entry("usr/bin", 0o2750)])

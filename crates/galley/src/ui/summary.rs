@@ -34,9 +34,8 @@ pub fn closing(timeline: &Timeline, took: Duration, remarks: &[String]) -> Strin
             Exported::Path { .. } => text += &(plain::exported(result) + "\n"),
         }
     }
-    let instructions = |state: fn(&State) -> bool| {
-        timeline.count(|step| step.step.position.is_some() && state(&step.state))
-    };
+    let instructions =
+        |state: fn(&State) -> bool| timeline.count(|step| step.step.position.is_some() && state(&step.state));
     let cached = instructions(|state| matches!(state, State::Cached(_)));
     let ran = quantity::count(instructions(|state| matches!(state, State::Done { .. })), "step");
     text + &format!("built{image} in {}: {ran} ran, {cached} cached\n", quantity::duration(took))

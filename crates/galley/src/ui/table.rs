@@ -30,6 +30,9 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let row = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
-        assert_eq!(table(&[row("NAME", "ID"), row("料理", "1"), row("", "22")]), "NAME   ID\n料理   1\n       22\n");
+        assert_eq!(
+            table(&[row("NAME", "ID"), row("料理", "1"), row("", "22")]),
+            "NAME   ID\n料理   1\n       22\n"
+        );
     }
 }

@@ -116,7 +116,9 @@ impl Timeline {
                     state.state = State::Looking;
                 }
             }),
-            Event::Cached { step, why } => self.change(*step, |state| state.state = State::Cached(why.clone())),
+            Event::Cached { step, why } => {
+                self.change(*step, |state| state.state = State::Cached(why.clone()))
+            }
             Event::Ran { step, why } => self.change(*step, |state| {
                 state.why = Some(why.clone());
                 state.state = State::Running { since: at };
