@@ -11,12 +11,15 @@ use docker_registry::DockerRegistry;
 use galley_image::{Descriptor, Digest, MediaType, Platform, Reference};
 use galley_registry::{Images, MemoryImages, OciLayout, Registry, RegistryConfig, RegistryError, Retries};
 
+/// Replaces a blob's bytes behind the place's back.
+type Damage = Box<dyn Fn(Digest, &[u8])>;
+
 /// One place, filled with [`sample`].
 struct Place {
     images: Box<dyn Images>,
     /// The repository's name, without a tag.
     name: String,
-    damage: Box<dyn Fn(Digest, &[u8])>,
+    damage: Damage,
     /// Kept while the place is used.
     _keeper: Box<dyn std::any::Any>,
 }
@@ -90,7 +93,7 @@ fn layout() -> Place {
     std::fs::write(root.join("index.json"), index.to_string()).unwrap();
     std::fs::write(root.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     let damage = Box::new(move |digest: Digest, bytes: &[u8]| {
-        std::fs::write(blobs.join(digest.hex()), bytes).unwrap()
+        std::fs::write(blobs.join(digest.hex()), bytes).unwrap();
     });
     let images = Box::new(OciLayout::open(&root).unwrap());
     Place { images, name: "r.example/team/app".into(), damage, _keeper: Box::new(directory) }

@@ -26,16 +26,16 @@ pub(super) fn get(name: &str, address: &str) -> Result<Option<Credential>, Regis
         let detail = "a helper's name cannot contain a slash".to_owned();
         return Err(RegistryError::CredentialHelper { program, registry, detail });
     }
-    ask(format!("docker-credential-{name}"), address)
+    ask(&format!("docker-credential-{name}"), address)
 }
 
-fn ask(program: String, address: &str) -> Result<Option<Credential>, RegistryError> {
+fn ask(program: &str, address: &str) -> Result<Option<Credential>, RegistryError> {
     let failed = |detail: String| RegistryError::CredentialHelper {
-        program: program.clone(),
+        program: program.into(),
         registry: address.into(),
         detail,
     };
-    let output = run(&program, address).map_err(|error| match error.kind() {
+    let output = run(program, address).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => failed("there is no such program".into()),
         _ => failed(error.to_string()),
     })?;
@@ -79,7 +79,7 @@ mod tests {
         let program = directory.path().join("docker-credential-test");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        ask(program.display().to_string(), "r.example")
+        ask(&program.to_string_lossy(), "r.example")
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A tiny HTTP/1.1 server on loopback that can be as unreliable as the tests need.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::needless_pass_by_value, reason = "headers are written in place")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ impl Answer {
         Self { status, body: body.into(), ..Self::default() }
     }
 
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.headers.push((name.into(), value.to_string()));
         self
     }
