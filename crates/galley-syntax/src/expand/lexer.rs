@@ -304,7 +304,7 @@ impl<'a> Lexer<'a> {
             self.at += 1;
             return c.to_string();
         }
-        let digits = self.peek().is_some_and(|c| c.is_numeric());
+        let digits = self.peek().is_some_and(char::is_numeric);
         while let Some(c) = self.peek() {
             let fits = if digits { c.is_numeric() } else { c.is_alphanumeric() || c == '_' };
             if !fits {

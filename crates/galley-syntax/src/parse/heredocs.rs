@@ -121,7 +121,7 @@ fn heredoc_arguments(text: &SourceText) -> Option<SourceText> {
         return None;
     }
     let (_, arguments) = super::flags::split(&rest);
-    (!matches!(json::strings(&arguments), json::Strings::Array(_))).then_some(arguments)
+    (!matches!(json::strings(&arguments), json::ExecForm::Array(_))).then_some(arguments)
 }
 
 /// All operators among the words of a command line.

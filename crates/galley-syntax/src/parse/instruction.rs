@@ -223,9 +223,9 @@ impl Reader<'_> {
     /// A JSON array, or words split at white space.
     pub(super) fn words_or_strings(&mut self, parts: &Parts<'_>) -> Option<Vec<Word>> {
         match json::strings(&parts.args) {
-            json::Strings::Array(strings) => Some(strings.into_iter().map(Word).collect()),
-            json::Strings::NotJson => Some(args::plain_words(&parts.args)),
-            json::Strings::NotStrings => {
+            json::ExecForm::Array(strings) => Some(strings.into_iter().map(Word).collect()),
+            json::ExecForm::NotJson => Some(args::plain_words(&parts.args)),
+            json::ExecForm::NotStrings => {
                 self.not_strings(parts);
                 None
             }
@@ -257,7 +257,7 @@ impl Reader<'_> {
                 (image, self.stage_alias(keyword, name))
             }
             [_, second, ..] => {
-                self.from_arity(parts, second);
+                self.wrong_from_arguments(parts, second);
                 return None;
             }
         };
@@ -272,7 +272,7 @@ impl Reader<'_> {
         }))
     }
 
-    fn from_arity(&mut self, parts: &Parts<'_>, second: &Word) {
+    fn wrong_from_arguments(&mut self, parts: &Parts<'_>, second: &Word) {
         let span = second.span().to(parts.args.span());
         let span = Span::new(second.span().start, span.end);
         let text = "FROM takes either one argument, or three: `FROM image AS name`";

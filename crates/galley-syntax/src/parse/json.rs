@@ -4,7 +4,7 @@ use crate::source_text::{SourceText, SourceTextBuilder};
 
 /// What a text is as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Strings {
+pub(super) enum ExecForm {
     /// An array of strings, each decoded. The spans are those of the text between the quotes.
     Array(Vec<SourceText>),
     /// Valid JSON, but some element is no string: docker refuses that.
@@ -14,14 +14,14 @@ pub(super) enum Strings {
 }
 
 /// Reads `text` as a JSON array of strings.
-pub(super) fn strings(text: &SourceText) -> Strings {
+pub(super) fn strings(text: &SourceText) -> ExecForm {
     if !text.as_str().trim_start().starts_with('[') {
-        return Strings::NotJson;
+        return ExecForm::NotJson;
     }
     match serde_json::from_str::<Vec<serde_json::Value>>(text.as_str()) {
-        Err(_) => Strings::NotJson,
-        Ok(values) if !values.iter().all(serde_json::Value::is_string) => Strings::NotStrings,
-        Ok(_) => Strings::Array(elements(text)),
+        Err(_) => ExecForm::NotJson,
+        Ok(values) if !values.iter().all(serde_json::Value::is_string) => ExecForm::NotStrings,
+        Ok(_) => ExecForm::Array(elements(text)),
     }
 }
 

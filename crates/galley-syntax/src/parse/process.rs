@@ -82,12 +82,12 @@ impl Reader<'_> {
     /// Shell or exec form.
     pub(super) fn command(&mut self, parts: &Parts<'_>) -> Option<Command> {
         match json::strings(&parts.args) {
-            json::Strings::Array(strings) => Some(Command::Exec(spanned(strings))),
-            json::Strings::NotStrings => {
+            json::ExecForm::Array(strings) => Some(Command::Exec(spanned(strings))),
+            json::ExecForm::NotStrings => {
                 self.not_strings(parts);
                 None
             }
-            json::Strings::NotJson => {
+            json::ExecForm::NotJson => {
                 self.hint_exec_form(parts);
                 if parts.args.is_empty() {
                     self.empty_command(parts);
@@ -118,10 +118,10 @@ impl Reader<'_> {
 
     pub(super) fn shell(&mut self, parts: &Parts<'_>) -> Option<InstructionKind> {
         match json::strings(&parts.args) {
-            json::Strings::Array(strings) if !strings.is_empty() => {
+            json::ExecForm::Array(strings) if !strings.is_empty() => {
                 Some(InstructionKind::Shell(spanned(strings)))
             }
-            json::Strings::NotStrings => {
+            json::ExecForm::NotStrings => {
                 self.not_strings(parts);
                 None
             }
@@ -170,7 +170,7 @@ impl Reader<'_> {
         flags: &Flags<'_>,
         rest: SourceText,
     ) -> Option<InstructionKind> {
-        let missing = matches!(json::strings(&rest), json::Strings::Array(argv) if argv.is_empty());
+        let missing = matches!(json::strings(&rest), json::ExecForm::Array(argv) if argv.is_empty());
         if rest.is_empty() || missing {
             let problem =
                 Diagnostic::error("missing-arguments", parts.args.span(), "HEALTHCHECK CMD has no command");

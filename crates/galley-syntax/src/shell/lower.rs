@@ -190,7 +190,7 @@ impl<'t> Lower<'t> {
     fn item(&self, item: &brush::CommandPrefixOrSuffixItem, out: &mut SimpleCommand, in_prefix: bool) {
         match item {
             brush::CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
-                out.redirects.push(self.redirect(redirect))
+                out.redirects.push(self.redirect(redirect));
             }
             brush::CommandPrefixOrSuffixItem::Word(word) => out.words.extend(self.word(word)),
             brush::CommandPrefixOrSuffixItem::AssignmentWord(assignment, word) => {

@@ -232,7 +232,7 @@ impl Dump<'_> {
                 words.iter().for_each(|word| self.field(depth, "value", Some(word)));
             }
             InstructionKind::Cmd(command) | InstructionKind::Entrypoint(command) => {
-                self.command(depth, command)
+                self.command(depth, command);
             }
             InstructionKind::Shell(argv) => self.exec(depth, argv),
             InstructionKind::Healthcheck(HealthcheckInstruction::None) => self.line(depth, "NONE"),
