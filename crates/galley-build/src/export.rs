@@ -1,4 +1,4 @@
-//! Writes an image of the store out: as an OCI layout, a docker archive, a root file system; and reads archives back in.
+//! Writes an image of the store out: as an OCI layout, a docker archive, or a root file system.
 //!
 //! Layers that came with an image are handed on as the blobs they came as. Layers that galley made are packed and
 //! compressed once: the blob stays in the store, and the image remembers it.
@@ -7,7 +7,6 @@ mod archive;
 mod blobs;
 pub mod gzip;
 mod layout;
-mod load;
 mod rootfs;
 mod target;
 
@@ -21,7 +20,6 @@ use galley_store::{Image, Snapshot, Store, StoreError};
 use crate::copy::ReadError;
 use crate::request::{Destination, Output, OutputFormat};
 pub use blobs::{Packaged, package};
-pub use load::{Loaded, load, load_directory};
 pub use rootfs::write_subtree;
 
 /// What was written.
@@ -35,7 +33,7 @@ pub struct Written {
     pub manifest: Option<Digest>,
 }
 
-/// Why an image cannot be written out or read in.
+/// Why an image cannot be written out.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The store.
@@ -47,14 +45,6 @@ pub enum ExportError {
         /// Which.
         path: PathBuf,
         /// The kernel's answer.
-        source: io::Error,
-    },
-    /// An archive cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// Which; `-` for standard input.
-        path: PathBuf,
-        /// What happened.
         source: io::Error,
     },
     /// A layer's file cannot be read.
@@ -69,14 +59,16 @@ pub enum ExportError {
     /// The files of a layer were pruned.
     #[error("the files of the image's layer {0} were pruned: pull, load or build the image again")]
     MissingLayer(Digest),
-    /// What was read is none of the formats that galley loads.
-    #[error("{} holds no image that galley can load: {reason}", path.display())]
-    NotAnImage {
-        /// The archive or directory.
-        path: PathBuf,
-        /// What was expected and not found.
-        reason: String,
-    },
+    /// The image was built with another `SOURCE_DATE_EPOCH`, so its layers cannot be packed the same way.
+    #[error("layer {0} packs to other bytes now: write it out with the SOURCE_DATE_EPOCH that it was built with")]
+    OtherProfile(Digest),
+}
+
+impl From<io::Error> for ExportError {
+    /// What the compressor's own plumbing says: writing the blob failed.
+    fn from(source: io::Error) -> Self {
+        Self::Write { path: "the compressed layer".into(), source }
+    }
 }
 
 impl ExportError {

@@ -72,10 +72,8 @@ pub fn resolve(owner: &str, passwd: &[u8], group: &[u8]) -> Result<Owner, Unknow
         let uid = number(user)?;
         (uid, uid)
     } else {
-        let line = find(passwd, user).ok_or_else(|| UnknownOwner::User {
-            name: user.to_owned(),
-            nearest: nearest(passwd, user),
-        })?;
+        let line = find(passwd, user)
+            .ok_or_else(|| UnknownOwner::User { name: user.to_owned(), nearest: nearest(passwd, user) })?;
         let id = |at: usize| line.get(at).map_or(Err(UnknownOwner::Id(String::new())), |id| number(id));
         (id(2)?, id(3)?)
     };
@@ -96,7 +94,8 @@ pub fn resolve(owner: &str, passwd: &[u8], group: &[u8]) -> Result<Owner, Unknow
 /// The groups, besides its own, that list `user` as a member in the bytes of an `/etc/group` (group(5)).
 #[must_use]
 pub fn supplementary_groups(user: &str, group: &[u8]) -> Vec<u32> {
-    let is_member = |fields: &Vec<String>| fields.get(3).is_some_and(|members| members.split(',').any(|m| m == user));
+    let is_member =
+        |fields: &Vec<String>| fields.get(3).is_some_and(|members| members.split(',').any(|m| m == user));
     lines(group).filter(is_member).filter_map(|fields| fields.get(2)?.parse().ok()).collect()
 }
 
@@ -137,7 +136,8 @@ fn nearest(file: &[u8], name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const PASSWD: &[u8] = b"root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1001::/home/node:/bin/sh\n# x\nbroken\n";
+    const PASSWD: &[u8] =
+        b"root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1001::/home/node:/bin/sh\n# x\nbroken\n";
     const GROUP: &[u8] = b"root:x:0:\nstaff:x:50:node,other\nnode:x:1001:\ndocker:x:999:node\n";
 
     fn ids(owner: &str) -> Result<(u32, u32), UnknownOwner> {
@@ -158,7 +158,9 @@ mod tests {
     fn unknown_names_come_with_the_nearest() {
         let error = ids("ndoe").unwrap_err();
         assert_eq!(error.to_string(), "the image's /etc/passwd has no user `ndoe`; did you mean `node`?");
-        assert!(matches!(ids("node:stuff"), Err(UnknownOwner::Group { nearest: Some(near), .. }) if near == "staff"));
+        assert!(
+            matches!(ids("node:stuff"), Err(UnknownOwner::Group { nearest: Some(near), .. }) if near == "staff")
+        );
         assert!(matches!(ids("zzzzzz"), Err(UnknownOwner::User { nearest: None, .. })));
         assert!(matches!(ids("4294967295"), Err(UnknownOwner::Id(_))));
         assert!(matches!(ids("broken"), Err(UnknownOwner::Id(_))));

@@ -26,7 +26,11 @@ const UNTRUSTED: &[u32] = &[
 pub(super) fn keeps_times(directory: impl AsFd) -> bool {
     match rustix::fs::fstatfs(directory) {
         // The field's width and sign differ between architectures; the magic numbers have 32 bits.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "only the low 32 bits count")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "only the low 32 bits count"
+        )]
         Ok(stat) => !UNTRUSTED.contains(&(stat.f_type as u32)),
         Err(_) => false,
     }

@@ -116,7 +116,8 @@ impl Reading<'_> {
     fn entry(&self, path: &TreePath, stat: &Statx, mut kind: Kind) -> Result<Entry, ContextError> {
         let mut known = false;
         if let Kind::File(content) = &mut kind {
-            content.digest = self.cache.filter(|_| device(stat) == self.device).and_then(|c| c.get(path, &key(stat)));
+            content.digest =
+                self.cache.filter(|_| device(stat) == self.device).and_then(|c| c.get(path, &key(stat)));
             known = content.digest.is_some();
         }
         // Digests of files with attributes are not remembered, and a change of attributes changes the ctime.

@@ -127,9 +127,12 @@ impl Unpack<'_> {
         remove(parent.as_fd(), name)?;
         match &entry.kind {
             Kind::Symlink(target) => rustix::fs::symlinkat(OsStr::from_bytes(target), &parent, name)?,
-            Kind::Fifo => rustix::fs::mknodat(&parent, name, FileType::Fifo, Mode::from_raw_mode(entry.mode), 0)?,
+            Kind::Fifo => {
+                rustix::fs::mknodat(&parent, name, FileType::Fifo, Mode::from_raw_mode(entry.mode), 0)?
+            }
             _ => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let flags =
+                    OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let file = rustix::fs::openat(&parent, name, flags, Mode::RUSR | Mode::WUSR)?;
                 let mut file = File::from(file);
                 io::copy(content, &mut file)?;

@@ -25,7 +25,8 @@ pub(super) struct Scanned {
 /// Puts the directories together; the first is the root, whose metadata is `root`.
 pub(super) fn assemble(root: &Statx, mut directories: Vec<Option<Directory>>) -> Scanned {
     let count = directories.iter().flatten().map(|directory| directory.listing.found.len()).sum::<usize>();
-    let mut all = Assembly { entries: Vec::with_capacity(count + 1), warnings: Vec::new(), inodes: HashMap::new() };
+    let mut all =
+        Assembly { entries: Vec::with_capacity(count + 1), warnings: Vec::new(), inodes: HashMap::new() };
     let mtime = Mtime { seconds: root.stx_mtime.tv_sec, nanoseconds: root.stx_mtime.tv_nsec };
     let entry = Entry::directory(u32::from(root.stx_mode) & 0o7777, mtime);
     all.entries.push((TreePath::root(), entry));
@@ -44,7 +45,9 @@ impl Assembly {
     /// Adds a directory's content. The recursion is as deep as the context's directories are, which the length of a
     /// path limits (path_resolution(7)).
     fn directory(&mut self, directories: &mut [Option<Directory>], slot: usize) {
-        let Some(Directory { listing, children }) = directories.get_mut(slot).and_then(Option::take) else { return };
+        let Some(Directory { listing, children }) = directories.get_mut(slot).and_then(Option::take) else {
+            return;
+        };
         self.warnings.extend(listing.warnings);
         let mut children = children.into_iter();
         for found in listing.found {

@@ -49,7 +49,8 @@ pub(super) fn walk(
     threads: usize,
 ) -> Result<Scanned, ContextError> {
     let refused = |error: rustix::io::Errno| ContextError::Root { path: root.into(), source: error.into() };
-    let stat = rustix::fs::statx(directory, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS).map_err(refused)?;
+    let stat =
+        rustix::fs::statx(directory, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS).map_err(refused)?;
     let top = rustix::io::fcntl_dupfd_cloexec(directory, 0).map_err(refused)?;
     let job = Job { parent: Arc::new(top), path: TreePath::root(), state: patterns.root(), slot: 0 };
     let without_xattrs = AtomicBool::new(false);

@@ -59,7 +59,9 @@ pub enum ArchiveError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// `--unpack` asks for an archive.
-    #[error("{0:?} is not a tar archive, which `--unpack` asks for: leave the flag out to copy the file as it is")]
+    #[error(
+        "{0:?} is not a tar archive, which `--unpack` asks for: leave the flag out to copy the file as it is"
+    )]
     NotAnArchive(TreePath),
 }
 
@@ -180,7 +182,12 @@ mod tests {
             (Vec::new(), None),
         ];
         for (bytes, expected) in cases {
-            assert_eq!(recognise(Box::new(&bytes[..])).unwrap(), expected, "{:?}", &bytes[..bytes.len().min(6)]);
+            assert_eq!(
+                recognise(Box::new(&bytes[..])).unwrap(),
+                expected,
+                "{:?}",
+                &bytes[..bytes.len().min(6)]
+            );
         }
     }
 }

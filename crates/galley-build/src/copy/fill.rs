@@ -77,7 +77,8 @@ pub fn fill(
             let failed = |source| FillError::Unpack { archive: from.path.clone(), source };
             let source = sources.get(from.selection).ok_or_else(|| ReadError::Unknown(from.path.clone()))?;
             let reader = source.open(from.path, from.origin)?;
-            let mut reader = compression.reader(reader).map_err(|source| failed(UnpackError::Damaged(source)))?;
+            let mut reader =
+                compression.reader(reader).map_err(|source| failed(UnpackError::Damaged(source)))?;
             unpack(writer, dest_tree, actions, &action.path, options, &mut reader).map_err(failed)?;
         }
     }
@@ -112,7 +113,8 @@ fn unchanged(previous: Previous<'_>, path: &TreePath, entry: &Entry) -> Option<L
     let same_bytes = old.digest.is_some() && old.digest == new.digest && old.size == new.size;
     // A file that was one of several links there would bring its inode along.
     let alone = old.link_group.is_none() && new.link_group.is_none();
-    let same_metadata = (before.mode, before.uid, before.gid, before.mtime) == (entry.mode, entry.uid, entry.gid, entry.mtime)
+    let same_metadata = (before.mode, before.uid, before.gid, before.mtime)
+        == (entry.mode, entry.uid, entry.gid, entry.mtime)
         && before.xattrs == entry.xattrs;
     (same_bytes && alone && same_metadata).then_some(previous.layer)
 }

@@ -27,12 +27,11 @@ pub fn hash_missing(selection: &mut Selection<'_>, bytes: &SourceBytes<'_>) -> R
     let digests = bytes.digests(&wanted)?;
     let by_path: HashMap<&TreePath, ContentDigest> =
         wanted.iter().zip(&digests).map(|(entry, digest)| (entry.path, *digest)).collect();
-    let by_group: HashMap<(u32, LinkGroup), ContentDigest> = wanted
-        .iter()
-        .zip(&digests)
-        .filter_map(|(entry, digest)| Some((group_of(entry)?, *digest)))
-        .collect();
-    for entry in selection.groups.iter_mut().flat_map(|group| &mut group.entries).filter(|entry| is_missing(entry)) {
+    let by_group: HashMap<(u32, LinkGroup), ContentDigest> =
+        wanted.iter().zip(&digests).filter_map(|(entry, digest)| Some((group_of(entry)?, *digest))).collect();
+    for entry in
+        selection.groups.iter_mut().flat_map(|group| &mut group.entries).filter(|entry| is_missing(entry))
+    {
         let by_group = || by_group.get(&group_of(entry)?);
         entry.digest = by_path.get(entry.path).or_else(by_group).copied();
     }

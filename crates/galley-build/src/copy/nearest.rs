@@ -89,7 +89,8 @@ const OFFERED: usize = 3;
 /// Entries of the same name elsewhere, and entries of a similar name in the deepest directory of `path` that exists.
 fn nearest(tree: &Tree, path: &TreePath) -> Vec<String> {
     let Some(name) = path.name() else { return Vec::new() };
-    let elsewhere = tree.iter().filter(|(other, _)| other.name() == Some(name)).map(|(other, _)| shown(other));
+    let elsewhere =
+        tree.iter().filter(|(other, _)| other.name() == Some(name)).map(|(other, _)| shown(other));
     let mut found: Vec<String> = elsewhere.take(OFFERED).collect();
     found.sort_by_key(String::len);
     let Some(directory) =

@@ -42,7 +42,9 @@ fn below<'t>(source: &Source<'t>, root: &TreePath, matcher: &Matcher) -> Group<'
                 whole = Some(path);
             }
             for (path, below, node) in leading.drain(..) {
-                entries.extend(selected(path, below, node).map(|entry| super::Selected { leads: true, ..entry }));
+                entries.extend(
+                    selected(path, below, node).map(|entry| super::Selected { leads: true, ..entry }),
+                );
             }
             entries.extend(selected(path, below, node));
         } else if node.entry.is_directory() {

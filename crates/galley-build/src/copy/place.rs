@@ -105,7 +105,9 @@ pub enum PlaceError {
         path: TreePath,
     },
     /// Several files and one name.
-    #[error("{count} files cannot all become {path:?}: end the destination with `/` to copy them into a directory")]
+    #[error(
+        "{count} files cannot all become {path:?}: end the destination with `/` to copy them into a directory"
+    )]
     SeveralFiles {
         /// The destination.
         path: TreePath,
@@ -135,7 +137,9 @@ pub fn place<'t>(
     };
     copy.refuse_several(selections)?;
     for (index, selection) in selections.iter().enumerate() {
-        for group in selection.groups.iter().filter(|group| !group.entries.is_empty() || group.shape == Shape::Content) {
+        for group in
+            selection.groups.iter().filter(|group| !group.entries.is_empty() || group.shape == Shape::Content)
+        {
             copy.group(index, group)?;
         }
     }
@@ -170,7 +174,8 @@ struct Copy<'t, 'o> {
 
 impl<'t> Copy<'t, '_> {
     fn refuse_several(&self, selections: &[Selection<'t>]) -> Result<(), PlaceError> {
-        let is_file = |group: &&Group<'_>| matches!(group.shape, Shape::File { .. }) && group.archive.is_none();
+        let is_file =
+            |group: &&Group<'_>| matches!(group.shape, Shape::File { .. }) && group.archive.is_none();
         let count = selections.iter().flat_map(|selection| &selection.groups).filter(is_file).count();
         let path = self.placement.resolve(self.dest)?;
         if count > 1 && !self.into_directory && !self.placement.is_directory(&path) {
@@ -260,6 +265,7 @@ fn drop_lone_links(actions: &mut [Action<'_>]) {
     for action in actions {
         let Put::File { entry, .. } = &mut action.put else { continue };
         let Kind::File(content) = &mut entry.kind else { continue };
-        content.link_group = content.link_group.filter(|group| members.get(group).is_some_and(|count| *count > 1));
+        content.link_group =
+            content.link_group.filter(|group| members.get(group).is_some_and(|count| *count > 1));
     }
 }

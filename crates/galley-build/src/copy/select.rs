@@ -37,7 +37,9 @@ pub enum SelectError {
         source: ResolveError,
     },
     /// A named pipe or device of a build context.
-    #[error("{path:?} in {searched} is a {kind}, which cannot be copied: list it in .dockerignore or use --exclude")]
+    #[error(
+        "{path:?} in {searched} is a {kind}, which cannot be copied: list it in .dockerignore or use --exclude"
+    )]
     Special {
         /// The file.
         path: TreePath,
@@ -68,11 +70,8 @@ pub fn select<'t>(
     options: &SelectOptions<'_>,
 ) -> Result<Selection<'t>, SelectError> {
     let exclude = Exclude::new(options.exclude)?;
-    let mut selection = if options.parents {
-        super::parents::select(source, pattern)?
-    } else {
-        matched(source, pattern)?
-    };
+    let mut selection =
+        if options.parents { super::parents::select(source, pattern)? } else { matched(source, pattern)? };
     for group in &mut selection.groups {
         exclude.apply(group);
     }
@@ -114,9 +113,10 @@ pub(super) fn expand(source: &Source<'_>, pattern: &str) -> Result<Vec<TreePath>
     let (fixed, wild) = components.split_at(first);
     let base = resolve(source, pattern, &fixed.join(&b'/'))?;
     let globs = wild.iter().map(|component| Glob::new(&String::from_utf8_lossy(component)));
-    let globs: Vec<Glob> = globs
-        .collect::<Result<_, _>>()
-        .map_err(|error| SelectError::BadPattern { pattern: pattern.to_owned(), reason: error.to_string() })?;
+    let globs: Vec<Glob> = globs.collect::<Result<_, _>>().map_err(|error| SelectError::BadPattern {
+        pattern: pattern.to_owned(),
+        reason: error.to_string(),
+    })?;
     let mut found = Vec::new();
     descend(source.tree, &base, &globs, &mut found);
     Ok(found)
@@ -158,11 +158,13 @@ fn descend(tree: &Tree, base: &TreePath, wild: &[Glob], found: &mut Vec<TreePath
 fn group<'t>(source: &Source<'t>, pattern: &str, path: &TreePath) -> Result<Group<'t>, SelectError> {
     let resolved = resolve(source, pattern, path.as_bytes())?;
     let subtree = source.tree.subtree(&resolved);
-    let Some(((first, node), content)) = subtree.split_first().filter(|((first, _), _)| *first == resolved) else {
+    let Some(((first, node), content)) = subtree.split_first().filter(|((first, _), _)| *first == resolved)
+    else {
         return Err(SelectError::NothingFound(Box::new(NothingFound::new(source, pattern))));
     };
     if node.entry.is_directory() {
-        let entries = content.iter().filter_map(|(path, node)| selected(path, path.below(first)?, node)).collect();
+        let entries =
+            content.iter().filter_map(|(path, node)| selected(path, path.below(first)?, node)).collect();
         return Ok(Group { shape: Shape::Content, entries, archive: None });
     }
     let name = path.name().or(first.name()).unwrap_or_default().into();

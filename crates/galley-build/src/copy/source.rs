@@ -65,10 +65,14 @@ impl<'s> SourceBytes<'s> {
                 Ok(context.digests(&paths)?)
             }
             Self::Layers { store, .. } => {
-                let layered = files.iter().map(|file| Ok((self.layer(file.path, file.node.origin)?, file.path.clone())));
+                let layered = files
+                    .iter()
+                    .map(|file| Ok((self.layer(file.path, file.node.origin)?, file.path.clone())));
                 Ok(store.digest_files(&layered.collect::<Result<Vec<_>, ReadError>>()?)?)
             }
-            Self::Inline(_) => files.iter().map(|file| Ok(ContentDigest::of(self.inline(file.path)?))).collect(),
+            Self::Inline(_) => {
+                files.iter().map(|file| Ok(ContentDigest::of(self.inline(file.path)?))).collect()
+            }
         }
     }
 
@@ -80,7 +84,9 @@ impl<'s> SourceBytes<'s> {
         expect: Option<ContentDigest>,
     ) -> Result<Bytes<'s>, ReadError> {
         Ok(match self {
-            Self::Context(context) => Bytes::Stored(FileSource::Disk { path: context.disk_path(path), expect }),
+            Self::Context(context) => {
+                Bytes::Stored(FileSource::Disk { path: context.disk_path(path), expect })
+            }
             Self::Layers { .. } => {
                 Bytes::Stored(FileSource::Layer { layer: self.layer(path, origin)?, path: path.clone() })
             }
@@ -89,7 +95,7 @@ impl<'s> SourceBytes<'s> {
     }
 
     /// Opens the file at `path` for reading.
-    pub(super) fn open(&self, path: &TreePath, origin: u32) -> Result<Box<dyn Read + 's>, ReadError> {
+    pub(crate) fn open(&self, path: &TreePath, origin: u32) -> Result<Box<dyn Read + 's>, ReadError> {
         let failed = |source| ReadError::Io { path: path.clone(), source };
         Ok(match self {
             Self::Context(context) => Box::new(context.open(path)?),

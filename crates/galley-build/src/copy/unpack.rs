@@ -128,7 +128,8 @@ impl LayerSink for Unpacking<'_, '_, '_> {
         if self.fixed.contains(&landing) {
             return Ok(());
         }
-        let Some(entry) = self.placement.entry(&original).filter(|entry| !entry.is_directory()).cloned() else {
+        let Some(entry) = self.placement.entry(&original).filter(|entry| !entry.is_directory()).cloned()
+        else {
             return Err(UnpackError::HardLink { path, target });
         };
         self.lead_to(&landing)?;

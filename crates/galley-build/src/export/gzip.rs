@@ -50,7 +50,7 @@ pub fn compress<T, E: From<io::Error>>(
         for _ in 0..threads {
             scope.spawn(|| work(&waiting));
         }
-        let writer = scope.spawn(|| write(out, &in_order));
+        let writer = scope.spawn(move || write(out, &in_order));
         let mut blocks = Blocks { block: Vec::with_capacity(BLOCK), jobs, order };
         let produced = produce(&mut blocks).and_then(|value| {
             blocks.send()?;
@@ -118,7 +118,8 @@ fn deflate(input: &[u8]) -> io::Result<Piece> {
     loop {
         let consumed = usize::try_from(compress.total_in()).unwrap_or(usize::MAX);
         let rest = input.get(consumed..).unwrap_or_default();
-        let status = compress.compress_vec(rest, &mut bytes, FlushCompress::Sync).map_err(io::Error::other)?;
+        let status =
+            compress.compress_vec(rest, &mut bytes, FlushCompress::Sync).map_err(io::Error::other)?;
         // A flush is complete when it leaves room in the output (zlib manual, deflate()).
         if compress.total_in() == input.len() as u64 && bytes.len() < bytes.capacity() {
             return Ok(Piece { bytes, crc });
@@ -204,7 +205,8 @@ mod tests {
             }
         }
         let input = sample(20 * BLOCK);
-        let error = compress::<_, io::Error>(&mut Full(BLOCK), 2, |writer| writer.write_all(&input)).unwrap_err();
+        let error =
+            compress::<_, io::Error>(&mut Full(BLOCK), 2, |writer| writer.write_all(&input)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 

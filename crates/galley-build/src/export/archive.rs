@@ -1,0 +1,90 @@
+//! An image in one tar: an OCI layout, and, with `manifest.json` beside it, what `docker save` writes since docker 25.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use galley_image::Reference;
+use galley_store::Store;
+use serde::{Deserialize, Serialize};
+
+use super::blobs::{self, Packaged};
+use super::{ExportError, layout};
+
+/// One image in docker's `manifest.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct DockerManifest {
+    /// Path of the configuration in the archive.
+    pub config: String,
+    /// Names, as people write them.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub repo_tags: Vec<String>,
+    /// Paths of the layers in the archive, lowest first.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub layers: Vec<String>,
+}
+
+fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Writes the archive. The same image and names give the same bytes: no times, no owners, a fixed order.
+pub(super) fn write(
+    store: &Store,
+    packaged: &Packaged,
+    tags: &[Reference],
+    docker: bool,
+    out: &mut dyn Write,
+) -> Result<(), ExportError> {
+    let failed = ExportError::write(Path::new("the image archive"));
+    let mut archive = tar::Builder::new(out);
+    for directory in ["blobs/", "blobs/sha256/"] {
+        let mut header = header(0, 0o755);
+        header.set_entry_type(tar::EntryType::Directory);
+        archive.append_data(&mut header, directory, io::empty()).map_err(&failed)?;
+    }
+    for digest in blobs::all(packaged) {
+        let (mut blob, length) = layout::blob(store, &digest)?;
+        append(&mut archive, &blob_name(&digest), length, &mut blob).map_err(&failed)?;
+    }
+    let index = layout::index(packaged, tags);
+    append(&mut archive, "index.json", index.len() as u64, &mut index.as_slice()).map_err(&failed)?;
+    if docker {
+        let manifest = docker_manifest(packaged, tags);
+        append(&mut archive, "manifest.json", manifest.len() as u64, &mut manifest.as_slice())
+            .map_err(&failed)?;
+    }
+    let version = layout::OCI_LAYOUT.as_bytes();
+    append(&mut archive, "oci-layout", version.len() as u64, &mut &*version).map_err(&failed)?;
+    archive.finish().map_err(&failed)
+}
+
+fn blob_name(digest: &galley_image::Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+fn docker_manifest(packaged: &Packaged, tags: &[Reference]) -> Vec<u8> {
+    let manifest = DockerManifest {
+        config: blob_name(&packaged.config.digest),
+        repo_tags: tags.iter().map(Reference::familiar).collect(),
+        layers: packaged.layers.iter().map(|layer| blob_name(&layer.digest)).collect(),
+    };
+    // Strings alone: JSON can always write them.
+    serde_json::to_vec(&[manifest]).unwrap_or_default()
+}
+
+fn header(size: u64, mode: u32) -> tar::Header {
+    let mut header = tar::Header::new_ustar();
+    header.set_size(size);
+    header.set_mode(mode);
+    header
+}
+
+fn append(
+    archive: &mut tar::Builder<&mut dyn Write>,
+    name: &str,
+    size: u64,
+    content: &mut dyn Read,
+) -> io::Result<()> {
+    archive.append_data(&mut header(size, 0o644), name, content)
+}
