@@ -83,3 +83,6 @@ pub fn platform(asked: Option<&str>) -> Result<Platform, Error> {
     }
     asked.parse().map_err(|error: galley_image::PlatformError| refuse(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;
