@@ -36,6 +36,18 @@ pub struct Snapshot {
 }
 
 impl Store {
+    /// When a layer was made: seconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLayer`] and [`StoreError::Database`].
+    pub fn layer_created(&self, layer: LayerId) -> Result<i64, StoreError> {
+        let found = self.inner.database.read(|connection| {
+            let mut select = connection.prepare_cached("SELECT created FROM layers_1 WHERE id = ?1")?;
+            select.query_row(params![layer], |row| row.get(0)).optional()
+        })?;
+        found.ok_or(StoreError::UnknownLayer(layer))
+    }
+
     /// The snapshot named `id`.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! ```text
 //! "galley context 1\n"
 //! count                       8 bytes
-//! record*                     84 bytes each, sorted by path: where its path is, the key, the digest
+//! record*                     100 bytes each, sorted by path: where its path is, the key, the digest
 //! paths                       one after the other
 //! blake3                      32 bytes, over everything before
 //! ```
@@ -24,11 +24,11 @@ use crate::{Store, StoreError};
 
 const MAGIC: &[u8] = b"galley context 1\n";
 const HEADER: usize = MAGIC.len() + 8;
-const RECORD: usize = 84;
+const RECORD: usize = 100;
 const CHECKSUM: usize = 32;
 
 /// A file changed within this many nanoseconds before a scan may change again without its ctime showing it.
-const SETTLED: i64 = 2_000_000_000;
+const SETTLED: i128 = 2_000_000_000;
 
 /// File systems whose times and inode numbers another machine or process makes up (`statfs(2)`, and the kernel's
 /// `magic.h`): FUSE, NFS, SMB, CIFS, SMB2, 9P, Ceph, AFS (two), Coda, NCP, VirtualBox's shared folders.
@@ -57,20 +57,19 @@ pub struct StatKey {
     /// Bytes.
     pub size: u64,
     /// Modification time in nanoseconds since 1970.
-    pub mtime: i64,
+    pub mtime: i128,
     /// Status change time in nanoseconds since 1970.
-    pub ctime: i64,
+    pub ctime: i128,
     /// `st_mode`: type and permission bits.
     pub mode: u32,
 }
 
 impl StatKey {
-    /// The key of a file, as `lstat` gives it. Times beyond the year 2262 are cut off there.
+    /// The key of a file, as `lstat` gives it.
     #[must_use]
     pub fn of(metadata: &fs::Metadata) -> Self {
-        let time = |seconds: i64, nanoseconds: i64| {
-            seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
-        };
+        let time =
+            |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -89,7 +88,7 @@ impl StatKey {
 pub struct StatCache {
     store: Store,
     path: PathBuf,
-    scan_started: i64,
+    scan_started: i128,
     /// The context's own device; `None` where nothing on it can be trusted. Other mounts below are never trusted.
     device: Option<u64>,
     old: Old,
@@ -102,7 +101,7 @@ impl StatCache {
     ///
     /// # Errors
     /// [`StoreError::Io`].
-    pub fn open(store: &Store, root: &Path, scan_started: i64) -> Result<Self, StoreError> {
+    pub fn open(store: &Store, root: &Path, scan_started: i128) -> Result<Self, StoreError> {
         let root = fs::canonicalize(root).map_err(StoreError::on("find", root))?;
         let system = rustix::fs::statfs(&root).map_err(StoreError::on("read", &root))?;
         let metadata = fs::metadata(&root).map_err(StoreError::on("read", &root))?;
@@ -238,11 +237,11 @@ impl Old {
             device: eight(8)?,
             inode: eight(16)?,
             size: eight(24)?,
-            mtime: eight(32)?.cast_signed(),
-            ctime: eight(40)?.cast_signed(),
-            mode: u32::from_le_bytes(raw.get(48..52)?.try_into().ok()?),
+            mtime: i128::from_le_bytes(raw.get(32..48)?.try_into().ok()?),
+            ctime: i128::from_le_bytes(raw.get(48..64)?.try_into().ok()?),
+            mode: u32::from_le_bytes(raw.get(64..68)?.try_into().ok()?),
         };
-        Some((key, ContentDigest(raw.get(52..84)?.try_into().ok()?)))
+        Some((key, ContentDigest(raw.get(68..100)?.try_into().ok()?)))
     }
 
     fn find(&self, path: &[u8]) -> Option<usize> {

@@ -30,7 +30,7 @@ pub(crate) use file::Born;
 use file::{Attributes, FileWriter, Source};
 use link::Links;
 use pool::{Job, Pool};
-pub(crate) use seal::{Written, opaque_name};
+pub(crate) use seal::Written;
 
 /// Where a copied file's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
