@@ -52,34 +52,34 @@ pub enum Error {
     },
     /// A tar context.
     #[error(transparent)]
-    TarContext(#[from] galley_build::context::TarContextError),
+    TarContext(Box<galley_build::context::TarContextError>),
     /// The build; its text has been shown with the Dockerfile's lines.
     #[error(transparent)]
-    Build(#[from] BuildError),
+    Build(Box<BuildError>),
     /// An image's layers.
     #[error(transparent)]
-    Image(#[from] ImageError),
+    Image(Box<ImageError>),
     /// The store.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(Box<StoreError>),
     /// A registry.
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Registry(Box<RegistryError>),
     /// The sandbox.
     #[error(transparent)]
-    Sandbox(#[from] SandboxError),
+    Sandbox(Box<SandboxError>),
     /// A run.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(Box<RunError>),
     /// The user namespace of a plain user.
     #[error(transparent)]
-    UserNamespace(#[from] UserNamespaceError),
+    UserNamespace(Box<UserNamespaceError>),
     /// An output.
     #[error(transparent)]
-    Export(#[from] galley_build::export::ExportError),
+    Export(Box<galley_build::export::ExportError>),
     /// An archive to load.
     #[error(transparent)]
-    Archive(#[from] crate::archive::ArchiveError),
+    Archive(Box<crate::archive::ArchiveError>),
     /// A build has not happened.
     #[error("{} has not been built with this store: build it first", .0)]
     NeverBuilt(String),
@@ -110,3 +110,27 @@ impl Error {
         move |source| Self::Io { action, path, source }
     }
 }
+
+/// Boxed, because results carry an error's size also where all is well.
+macro_rules! boxed {
+    ($($variant:ident($source:ty)),* $(,)?) => {
+        $(impl From<$source> for Error {
+            fn from(source: $source) -> Self {
+                Self::$variant(Box::new(source))
+            }
+        })*
+    };
+}
+
+boxed!(
+    TarContext(galley_build::context::TarContextError),
+    Build(BuildError),
+    Image(ImageError),
+    Store(StoreError),
+    Registry(RegistryError),
+    Sandbox(SandboxError),
+    Run(RunError),
+    UserNamespace(UserNamespaceError),
+    Export(galley_build::export::ExportError),
+    Archive(crate::archive::ArchiveError),
+);

@@ -90,10 +90,11 @@ fn write_results(args: &BuildArgs, built: &Built) -> Result<(), Error> {
     }
     if let Some(path) = &args.metadata_file {
         let names: Vec<String> = built.tags.iter().map(ToString::to_string).collect();
-        let metadata = json!({
-            "containerimage.config.digest": built.id,
-            "image.name": names.join(","),
-        });
+        let mut metadata = json!({ "containerimage.config.digest": built.id, "image.name": names.join(",") });
+        // Only an output that packs the image has a manifest.
+        if let Some(manifest) = built.written.iter().find_map(|written| written.manifest) {
+            metadata["containerimage.digest"] = json!(manifest);
+        }
         fs::write(path, format!("{metadata:#}\n")).map_err(Error::io("write", path))?;
     }
     if args.progress.quiet || args.progress.progress == crate::cli::ProgressArg::Quiet {

@@ -27,10 +27,12 @@ pub fn run(args: &LsArgs, context: &Context) -> Result<Exit, Error> {
     signals::cancel_on_signals(&session.cancel).map_err(Error::io("handle signals of", "galley"))?;
     let lease = session.store.lease()?;
     let image = match find_image(&session.store, &args.image, &lease) {
-        Err(Error::Store(StoreError::UnknownImage(_))) => match stage(args, context, &session, &lease)? {
-            Some(image) => image,
-            None => return Ok(Exit::FAILED),
-        },
+        Err(Error::Store(error)) if matches!(*error, StoreError::UnknownImage(_)) => {
+            match stage(args, context, &session, &lease)? {
+                Some(image) => image,
+                None => return Ok(Exit::FAILED),
+            }
+        }
         found => found?,
     };
     let top = container::unpack(&image, &session.world(), &NoEvents, &lease)?;

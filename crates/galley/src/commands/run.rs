@@ -67,7 +67,7 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, Error> {
 
 fn image(name: &str, session: &Session, lease: &Lease) -> Result<Image, Error> {
     match find_image(&session.store, name, lease) {
-        Err(Error::Store(StoreError::UnknownImage(_))) => {
+        Err(Error::Store(error)) if matches!(*error, StoreError::UnknownImage(_)) => {
             let reference: Reference = pull::parse(name)?;
             say(&format!("fetching {}\n", reference.familiar()));
             pull::image(&reference, &Platform::host(), session, &NoEvents, lease)

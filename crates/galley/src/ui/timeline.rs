@@ -117,7 +117,7 @@ impl Timeline {
                 }
             }),
             Event::Cached { step, why } => {
-                self.change(*step, |state| state.state = State::Cached(why.clone()))
+                self.change(*step, |state| state.state = State::Cached(why.clone()));
             }
             Event::Ran { step, why } => self.change(*step, |state| {
                 state.why = Some(why.clone());
