@@ -8,7 +8,7 @@ use galley_build::events::{Event, Exported, Outcome, Reuse, StepId, Stream};
 
 use super::lines::{LineBuffer, OutputLine};
 use super::quantity;
-use super::timeline::{State, Timeline, one_line};
+use super::timeline::{State, StepState, Timeline, one_line};
 
 /// What the plain log has shown so far.
 #[derive(Debug, Default)]
@@ -55,7 +55,8 @@ impl Plain {
 
     fn cached(&mut self, timeline: &Timeline, id: StepId, why: &Reuse, out: &mut Vec<u8>) {
         // A step whose result nobody needs tells nobody anything.
-        if *why == Reuse::NotNeeded {
+        let cached = |(_, state): (usize, &StepState)| matches!(state.state, State::Cached(_));
+        if *why == Reuse::NotNeeded || !timeline.numbered(id).is_some_and(cached) {
             return;
         }
         if let Some(number) = self.title(timeline, id, out) {

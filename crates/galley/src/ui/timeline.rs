@@ -117,7 +117,12 @@ impl Timeline {
                 }
             }),
             Event::Cached { step, why } => {
-                self.change(*step, |state| state.state = State::Cached(why.clone()));
+                self.change(*step, |state| {
+                    // A step that ran in this build stays so, also where a second reader finds its result.
+                    if matches!(state.state, State::Waiting | State::Looking) {
+                        state.state = State::Cached(why.clone());
+                    }
+                });
             }
             Event::Ran { step, why } => self.change(*step, |state| {
                 state.why = Some(why.clone());
