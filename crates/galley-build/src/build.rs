@@ -35,8 +35,8 @@ pub struct Built {
 /// # Errors
 /// [`BuildError`]. The store stays whole, and what was finished before the failure is found by the next build.
 pub fn build(request: &BuildRequest, world: &World<'_>, events: &dyn Events) -> Result<Built, BuildError> {
-    let plan_line = plan(request, world, events)?;
-    let PlanLine { plan, found, lease } = &plan_line;
+    let planned = self::plan(request, world, events)?;
+    let PlanLine { plan, found, lease } = &planned;
     events.event(&Event::Planned { steps: steps(plan) });
     for warning in &plan.warnings {
         events.event(&Event::Warning { step: None, message: warning.message.clone() });
@@ -168,7 +168,11 @@ fn assemble(
         let joined = handles.into_iter().map(|handle| handle.join().map_err(|_| BuildError::Cancelled)?.map_err(BuildError::from));
         joined.collect::<Result<Vec<_>, BuildError>>()
     })?;
-    let mut made = hashed.iter().zip(own).map(|(diff_id, snapshot)| StepLayer { diff_id: *diff_id, created: snapshot.created });
+    let mut own_layers = Vec::with_capacity(own.len());
+    for (diff_id, snapshot) in hashed.iter().zip(own) {
+        own_layers.push(StepLayer { diff_id: *diff_id, created: world.store.layer_created(snapshot.layer)? });
+    }
+    let mut made = own_layers.into_iter();
     let config = configuration(stage, request.source_date_epoch, |_| made.next());
     let base_image = stage.base.and_then(|id| match &plan.vertex(id)?.op {
         Op::Image(image) => found.image(&image.reference, &image.platform),

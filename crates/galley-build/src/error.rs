@@ -67,6 +67,9 @@ pub enum ImageError {
         /// What it is for.
         offered: String,
     },
+    /// The tag or digest of an OCI layout is malformed.
+    #[error(transparent)]
+    Reference(#[from] galley_image::ReferenceError),
     /// A named context is a directory and was used as an image.
     #[error("`{0}` names no image: give --build-context {0}=docker-image://REF or oci-layout://DIR")]
     NotAnImage(String),

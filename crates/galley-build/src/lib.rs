@@ -3,9 +3,13 @@
 //! [`build::build`] is the straight line. Beside it stand the parts that other commands share: [`container`] runs an image, [`context`]
 //! and [`copy`] turn files into values and values into layers, [`why`] explains.
 
+pub mod build;
+pub mod container;
 pub mod context;
 pub mod copy;
+pub mod error;
 pub mod events;
+pub mod export;
 pub mod files;
 pub mod host_files;
 pub mod image;
@@ -13,8 +17,12 @@ pub mod journal;
 mod mask;
 pub mod owner;
 pub mod process_user;
+mod pull;
 pub mod request;
+mod resolve;
 pub mod rooted;
 mod secret_scan;
 pub mod site;
+mod solve;
 pub mod why;
+pub mod world;

@@ -50,7 +50,7 @@ impl Pull<'_> {
             let what = format!("unpacking {}", blob.digest.short());
             self.tell(what, next as u64, image.diff_ids.len() as u64);
             let mut reader = store.open_blob(&blob.digest)?;
-            let snapshot = store.unpack_layer(top, &mut reader, &blob.media_type, diff_id, self.lease)?;
+            let snapshot = store.unpack_layer(top, &mut reader, diff_id, self.lease)?;
             next += 1;
             if let Some(chain) = ChainId::of(&image.diff_ids[..next]) {
                 store.bind_chain(chain, snapshot.id)?;

@@ -151,8 +151,10 @@ impl Resolver<'_> {
         match self.request.named_contexts.get(name) {
             Some(NamedContext::Image(reference)) => self.by_reference(reference, platform),
             Some(NamedContext::OciLayout { directory, tag, digest }) => {
-                let layout = OciLayout::open(directory, tag.as_deref(), *digest)?;
-                let reference = layout.reference();
+                let layout = OciLayout::open(directory)?;
+                let tag = tag.as_deref().map_or(String::new(), |tag| format!(":{tag}"));
+                let digest = digest.map_or(String::new(), |digest| format!("@{digest}"));
+                let reference: Reference = format!("layout{tag}{digest}").parse()?;
                 let remote = layout.resolve(&reference, platform)?;
                 self.keep(&remote, platform, Some(Arc::new(layout)))
             }

@@ -42,6 +42,8 @@ impl Cell {
         let busy = Busy { cell: self, outcome: State::Failed };
         let result = solve(earlier.map(|(solved, _)| solved));
         busy.end(match &result {
+            // What ran has its files, whatever was asked for.
+            Ok(solved) if solved.ran => State::Rest(Some((solved.clone(), Need::Bytes))),
             Ok(solved) => State::Rest(Some((solved.clone(), had.map_or(need, |had| had.max(need))))),
             Err(Stopped) => State::Failed,
         });
