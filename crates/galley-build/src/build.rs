@@ -43,7 +43,8 @@ pub fn build(request: &BuildRequest, world: &World<'_>, events: &dyn Events) -> 
     }
     let before = journal_of(world, &request.dockerfile_name)?.unwrap_or_default();
     let solver = Solver::new(plan, request, world, events, found, lease, before);
-    let tops: Vec<VertexId> = plan.targets.iter().filter_map(|target| plan.stages.get(*target)?.top).collect();
+    let tops: Vec<VertexId> =
+        plan.targets.iter().filter_map(|target| plan.stages.get(*target)?.top).collect();
     let solved = solver.solve(&tops);
     found.save_digests(request)?;
     let journal = solver.journal();
@@ -100,7 +101,11 @@ fn lower_options(request: &BuildRequest) -> LowerOptions {
     LowerOptions {
         targets: request.target.iter().cloned().collect(),
         build_args: request.build_args.clone(),
-        named_contexts: request.named_contexts.iter().map(|(name, context)| (name.clone(), kind(context))).collect(),
+        named_contexts: request
+            .named_contexts
+            .iter()
+            .map(|(name, context)| (name.clone(), kind(context)))
+            .collect(),
         labels: request.labels.clone(),
         network: match request.network {
             NetworkMode::Host => galley_plan::Network::Host,
@@ -130,7 +135,8 @@ fn finish(
     solver: &Solver<'_>,
     journal: &Journal,
 ) -> Result<Built, BuildError> {
-    let stage = plan.targets.first().and_then(|target| plan.stages.get(*target)).ok_or(BuildError::Cancelled)?;
+    let stage =
+        plan.targets.first().and_then(|target| plan.stages.get(*target)).ok_or(BuildError::Cancelled)?;
     let top = stage.top.map(|top| solver.top_snapshot(top)).transpose()?.flatten();
     let chain = world.store.chain(top)?;
     let (config, layers) = assemble(request, world, plan, solver.found, stage, &chain)?;
@@ -140,12 +146,14 @@ fn finish(
         world.store.tag(tag, id)?;
     }
     let size = export::size_of(world.store, &chain)?;
-    let image = Exported::Image { id, tags: request.tags.clone(), size, layers: config.rootfs.diff_ids.len() };
+    let image =
+        Exported::Image { id, tags: request.tags.clone(), size, layers: config.rootfs.diff_ids.len() };
     events.event(&Event::Exported { result: image });
     let mut written = Vec::with_capacity(request.outputs.len());
     for output in &request.outputs {
         let done = export::write(world.store, id, &request.tags, output, request.source_date_epoch)?;
-        events.event(&Event::Exported { result: Exported::Path { path: done.path.clone(), size: done.size } });
+        events
+            .event(&Event::Exported { result: Exported::Path { path: done.path.clone(), size: done.size } });
         written.push(done);
     }
     Ok(Built { id, config, tags: request.tags.clone(), written, why: why::summary(journal) })
@@ -164,8 +172,13 @@ fn assemble(
     let own = chain.get(base..).unwrap_or_default();
     let profile = export::profile(request.source_date_epoch);
     let hashed = std::thread::scope(|scope| {
-        let handles: Vec<_> = own.iter().map(|snapshot| scope.spawn(|| world.store.diff_id(snapshot.layer, &profile))).collect();
-        let joined = handles.into_iter().map(|handle| handle.join().map_err(|_| BuildError::Cancelled)?.map_err(BuildError::from));
+        let handles: Vec<_> = own
+            .iter()
+            .map(|snapshot| scope.spawn(|| world.store.diff_id(snapshot.layer, &profile)))
+            .collect();
+        let joined = handles
+            .into_iter()
+            .map(|handle| handle.join().map_err(|_| BuildError::Cancelled)?.map_err(BuildError::from));
         joined.collect::<Result<Vec<_>, BuildError>>()
     })?;
     let mut own_layers = Vec::with_capacity(own.len());

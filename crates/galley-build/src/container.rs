@@ -87,7 +87,12 @@ pub enum RunError {
 ///
 /// # Errors
 /// [`RunError`] when it could not be started; its own failures are an [`Exit`].
-pub fn run(request: &RunRequest, world: &World<'_>, events: &dyn Events, io: Io<'_>) -> Result<Exit, RunError> {
+pub fn run(
+    request: &RunRequest,
+    world: &World<'_>,
+    events: &dyn Events,
+    io: Io<'_>,
+) -> Result<Exit, RunError> {
     let lease = world.store.lease()?;
     let (found, top) = unpacked(&request.image, world, events, &lease)?;
     let mut prepared = world.store.prepare(top, &lease)?;
@@ -147,10 +152,17 @@ pub fn unpack(
 /// A name for an image that has none: messages show its id.
 fn unnamed(image: &Image) -> Result<Reference, ImageError> {
     let bad = |reason: String| StoreError::BadImage { image: image.id, reason };
-    Ok(format!("unnamed@{}", image.id).parse().map_err(|error: galley_image::ReferenceError| bad(error.to_string()))?)
+    Ok(format!("unnamed@{}", image.id)
+        .parse()
+        .map_err(|error: galley_image::ReferenceError| bad(error.to_string()))?)
 }
 
-fn process(request: &RunRequest, image: &ImageConfig, passwd: &[u8], group: &[u8]) -> Result<Process, RunError> {
+fn process(
+    request: &RunRequest,
+    image: &ImageConfig,
+    passwd: &[u8],
+    group: &[u8],
+) -> Result<Process, RunError> {
     let config = &image.config;
     let user = process_user::resolve(request.user.as_deref().unwrap_or(&config.user), passwd, group)?;
     let mut args = match &request.entrypoint {
@@ -167,10 +179,20 @@ fn process(request: &RunRequest, image: &ImageConfig, passwd: &[u8], group: &[u8
     }
     let mut process = Process::new(Root::Directory(PathBuf::new()), args);
     let mut env: Vec<(String, String)> = Vec::new();
-    let from_image = config.env.iter().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let defaults = [("PATH".to_owned(), DEFAULT_PATH.to_owned()), ("HOSTNAME".to_owned(), HOSTNAME.to_owned()), ("HOME".to_owned(), user.home)];
+    let from_image = config
+        .env
+        .iter()
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let defaults = [
+        ("PATH".to_owned(), DEFAULT_PATH.to_owned()),
+        ("HOSTNAME".to_owned(), HOSTNAME.to_owned()),
+        ("HOME".to_owned(), user.home),
+    ];
     let terminal = request.terminal.then(|| ("TERM".to_owned(), "xterm".to_owned()));
-    for (name, value) in defaults.into_iter().chain(terminal).chain(from_image).chain(request.env.iter().cloned()) {
+    for (name, value) in
+        defaults.into_iter().chain(terminal).chain(from_image).chain(request.env.iter().cloned())
+    {
         env.retain(|(other, _)| *other != name);
         env.push((name, value));
     }
@@ -196,7 +218,12 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 mod tests {
     use super::*;
 
-    fn args(entrypoint: Option<&[&str]>, cmd: Option<&[&str]>, given: &[&str], replaced: Option<&[&str]>) -> Option<Vec<String>> {
+    fn args(
+        entrypoint: Option<&[&str]>,
+        cmd: Option<&[&str]>,
+        given: &[&str],
+        replaced: Option<&[&str]>,
+    ) -> Option<Vec<String>> {
         let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let mut image = ImageConfig::scratch(galley_image::Platform::host());
         image.config.entrypoint = entrypoint.map(list);

@@ -152,7 +152,11 @@ impl Context {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         rustix::fs::openat(&self.directory, OsStr::from_bytes(path.as_bytes()), flags, Mode::empty())
             .map(File::from)
-            .map_err(|error| ContextError::Io { action: "read", path: self.disk_path(path), source: error.into() })
+            .map_err(|error| ContextError::Io {
+                action: "read",
+                path: self.disk_path(path),
+                source: error.into(),
+            })
     }
 
     /// Writes the digests that were learned back into the store. Later ones are not remembered.

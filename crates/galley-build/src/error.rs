@@ -34,7 +34,9 @@ pub enum BuildError {
     #[error(transparent)]
     Context(#[from] ContextError),
     /// The Dockerfile came without a context and wants files of it.
-    #[error("the Dockerfile reads the build context, and there is none: give a directory instead of `-`, or pass a tar on standard input")]
+    #[error(
+        "the Dockerfile reads the build context, and there is none: give a directory instead of `-`, or pass a tar on standard input"
+    )]
     NoContext,
     /// A named context was not given.
     #[error("there is no build context `{0}`: give it with --build-context {0}=DIRECTORY")]
@@ -93,7 +95,9 @@ pub enum ImageError {
     #[error("stopped")]
     Stopped,
     /// A layer is in neither the store nor a registry.
-    #[error("its layer {digest} is not in the store, and {reference} names no registry that has it; load or pull the image again")]
+    #[error(
+        "its layer {digest} is not in the store, and {reference} names no registry that has it; load or pull the image again"
+    )]
     LayerGone {
         /// The layer's diff ID or blob.
         digest: String,
@@ -145,7 +149,9 @@ pub enum StepProblem {
     #[error(transparent)]
     Owner(#[from] crate::owner::UnknownOwner),
     /// A secret was not given.
-    #[error("the secret `{id}` is required and was not given: build with --secret id={id},src=FILE or --secret id={id},env=NAME")]
+    #[error(
+        "the secret `{id}` is required and was not given: build with --secret id={id},src=FILE or --secret id={id},env=NAME"
+    )]
     MissingSecret {
         /// Its id.
         id: String,
@@ -153,7 +159,9 @@ pub enum StepProblem {
         span: Span,
     },
     /// A secret stands in the layer that the step made.
-    #[error("the step wrote the secret `{id}` into {path:?}, which would be in the image: write it nowhere, or below a tmpfs or cache mount")]
+    #[error(
+        "the step wrote the secret `{id}` into {path:?}, which would be in the image: write it nowhere, or below a tmpfs or cache mount"
+    )]
     SecretInLayer {
         /// Its id.
         id: String,

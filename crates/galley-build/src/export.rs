@@ -60,7 +60,9 @@ pub enum ExportError {
     #[error("the files of the image's layer {0} were pruned: pull, load or build the image again")]
     MissingLayer(Digest),
     /// The image was built with another `SOURCE_DATE_EPOCH`, so its layers cannot be packed the same way.
-    #[error("layer {0} packs to other bytes now: write it out with the SOURCE_DATE_EPOCH that it was built with")]
+    #[error(
+        "layer {0} packs to other bytes now: write it out with the SOURCE_DATE_EPOCH that it was built with"
+    )]
     OtherProfile(Digest),
 }
 
@@ -122,7 +124,8 @@ pub fn write(
             Ok(Written { path: path.display().to_string(), size, manifest: Some(packaged.manifest.digest) })
         }
         (OutputFormat::Local | OutputFormat::OciDirectory, Destination::Stdout) => {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "a directory cannot go to standard output");
+            let source =
+                io::Error::new(io::ErrorKind::InvalidInput, "a directory cannot go to standard output");
             Err(ExportError::Write { path: "-".into(), source })
         }
         (OutputFormat::Tar, destination) => target::write(destination, |out| {

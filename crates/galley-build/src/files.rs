@@ -11,7 +11,12 @@ use std::io::Read;
 ///
 /// # Errors
 /// The layer's file cannot be read.
-pub fn read_in_tree(store: &Store, tree: &Tree, chain: &[Snapshot], path: &str) -> io::Result<Option<Vec<u8>>> {
+pub fn read_in_tree(
+    store: &Store,
+    tree: &Tree,
+    chain: &[Snapshot],
+    path: &str,
+) -> io::Result<Option<Vec<u8>>> {
     let Ok(path) = tree.resolve(path.as_bytes(), true) else { return Ok(None) };
     let Some(node) = tree.get(&path).filter(|node| node.entry.file().is_some()) else { return Ok(None) };
     let Some(on_disk) = store.source_path(chain, node.origin, &path) else { return Ok(None) };

@@ -31,8 +31,11 @@ impl HostFiles {
     /// The mounts of a step with (`true`) or without the host's network.
     #[must_use]
     pub fn mounts(&self, network: bool) -> Vec<Mount> {
-        let (resolv_conf, mut hosts) =
-            if network { (self.resolv_conf.clone(), self.hosts.clone()) } else { (Vec::new(), LOOPBACK_HOSTS.to_vec()) };
+        let (resolv_conf, mut hosts) = if network {
+            (self.resolv_conf.clone(), self.hosts.clone())
+        } else {
+            (Vec::new(), LOOPBACK_HOSTS.to_vec())
+        };
         if !hosts.ends_with(b"\n") {
             hosts.push(b'\n');
         }

@@ -18,7 +18,11 @@ pub struct StepLayer {
 ///
 /// Times are those at which the steps ran, so a rebuild in which nothing ran gives the same bytes; with `epoch` (seconds
 /// since 1970, `SOURCE_DATE_EPOCH`) every new entry has that time instead. An entry without a layer has the time of the entry before it.
-pub fn configuration(stage: &PlannedStage, epoch: Option<i64>, mut layer: impl FnMut(VertexId) -> Option<StepLayer>) -> ImageConfig {
+pub fn configuration(
+    stage: &PlannedStage,
+    epoch: Option<i64>,
+    mut layer: impl FnMut(VertexId) -> Option<StepLayer>,
+) -> ImageConfig {
     let mut config = stage.config.clone();
     let mut created = epoch.map(rfc3339).or_else(|| config.created.clone());
     for step in &stage.history {

@@ -81,7 +81,9 @@ impl Journal {
     /// the same position in the same stage.
     #[must_use]
     pub fn counterpart(&self, stage: &str, position: u32, label: &str) -> Option<&StepEntry> {
-        let of_stage = || self.steps.iter().filter(|step| step.stage == stage && (step.position == 0) == (position == 0));
+        let of_stage = || {
+            self.steps.iter().filter(|step| step.stage == stage && (step.position == 0) == (position == 0))
+        };
         let distance = |step: &&StepEntry| step.position.abs_diff(position);
         of_stage()
             .filter(|step| step.label == label)

@@ -23,7 +23,8 @@ pub struct ProcessUser {
 /// [`UnknownOwner`].
 pub fn resolve(written: &str, passwd: &[u8], group: &[u8]) -> Result<ProcessUser, UnknownOwner> {
     let written = if written.is_empty() { "0" } else { written };
-    let (user, named_group) = written.split_once(':').map_or((written, None), |(user, group)| (user, Some(group)));
+    let (user, named_group) =
+        written.split_once(':').map_or((written, None), |(user, group)| (user, Some(group)));
     let named = owner::resolve(user, passwd, group);
     let entry = entry_of(passwd, user, named.as_ref().ok().map(|owner| owner.uid));
     let uid = named?.uid;
@@ -50,7 +51,8 @@ fn entry_of(passwd: &[u8], name: &str, uid: Option<u32>) -> Option<Entry> {
     let text = String::from_utf8_lossy(passwd);
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(':').collect()).collect();
     let by_name = lines.iter().find(|fields| fields.first() == Some(&name));
-    let by_number = || lines.iter().find(|fields| fields.get(2).and_then(|id| id.parse().ok()) == uid && uid.is_some());
+    let by_number =
+        || lines.iter().find(|fields| fields.get(2).and_then(|id| id.parse().ok()) == uid && uid.is_some());
     let fields = by_name.or_else(by_number)?;
     Some(Entry {
         name: fields.first()?.to_string(),

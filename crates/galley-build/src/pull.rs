@@ -35,17 +35,22 @@ impl Pull<'_> {
         let store = self.world.store;
         let Some(chain) = image.chain() else { return Ok(None) };
         let mut waiting = |holder: &galley_store::Holder| {
-            let message = format!("waiting for process {} ({}), which pulls the same image", holder.pid, holder.process);
+            let message = format!(
+                "waiting for process {} ({}), which pulls the same image",
+                holder.pid, holder.process
+            );
             self.events.event(&Event::Warning { step: Some(self.step), message });
         };
         let mut wait = Wait { interrupted: &|| self.world.cancel.is_cancelled(), waiting: &mut waiting };
         let _lock = store.lock_step(&base_identity(chain).0, &mut wait)?;
         let (mut top, mut next) = self.unpacked_so_far(&image.diff_ids)?;
-        let missing: Vec<&Descriptor> = image.layers[next..].iter().flatten().filter(|blob| !store.has_blob(&blob.digest)).collect();
+        let missing: Vec<&Descriptor> =
+            image.layers[next..].iter().flatten().filter(|blob| !store.has_blob(&blob.digest)).collect();
         self.fetch(image, &missing)?;
         while next < image.diff_ids.len() {
             let diff_id = image.diff_ids[next];
-            let gone = || ImageError::LayerGone { digest: diff_id.to_string(), reference: image.reference.clone() };
+            let gone =
+                || ImageError::LayerGone { digest: diff_id.to_string(), reference: image.reference.clone() };
             let blob = image.layers.get(next).and_then(Option::as_ref).ok_or_else(gone)?;
             let what = format!("unpacking {}", blob.digest.short());
             self.tell(what, next as u64, image.diff_ids.len() as u64);
@@ -89,7 +94,12 @@ impl Pull<'_> {
         })
     }
 
-    fn fetch_blob(&self, images: &dyn Images, reference: &Reference, blob: &Descriptor) -> Result<(), ImageError> {
+    fn fetch_blob(
+        &self,
+        images: &dyn Images,
+        reference: &Reference,
+        blob: &Descriptor,
+    ) -> Result<(), ImageError> {
         let mut reader = images.blob(reference, blob, 0)?;
         let mut writer = self.world.store.blob_writer()?;
         let what = format!("layer {}", blob.digest.short());
@@ -98,11 +108,15 @@ impl Pull<'_> {
             if self.world.cancel.is_cancelled() {
                 return Err(ImageError::Stopped);
             }
-            let read = reader.read(&mut buffer).map_err(|source| ImageError::Transfer { blob: blob.digest, source })?;
+            let read = reader
+                .read(&mut buffer)
+                .map_err(|source| ImageError::Transfer { blob: blob.digest, source })?;
             if read == 0 {
                 break;
             }
-            writer.write_all(&buffer[..read]).map_err(|source| ImageError::Transfer { blob: blob.digest, source })?;
+            writer
+                .write_all(&buffer[..read])
+                .map_err(|source| ImageError::Transfer { blob: blob.digest, source })?;
             done += read as u64;
             if done - told >= REPORT {
                 told = done;

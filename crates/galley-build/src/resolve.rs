@@ -57,8 +57,12 @@ impl Found {
 
     /// Remembers the digests of the contexts' files for the next build.
     pub(crate) fn save_digests(&self, request: &BuildRequest) -> Result<(), ContextError> {
-        let lasting = |name: &str| !(name.is_empty() && matches!(request.context, ContextSource::Unpacked(_)));
-        self.contexts.iter().filter(|(name, _)| lasting(name)).try_for_each(|(_, context)| context.save_digests())
+        let lasting =
+            |name: &str| !(name.is_empty() && matches!(request.context, ContextSource::Unpacked(_)));
+        self.contexts
+            .iter()
+            .filter(|(name, _)| lasting(name))
+            .try_for_each(|(_, context)| context.save_digests())
     }
 }
 
@@ -96,7 +100,9 @@ pub(crate) fn resolve(
                 .map(|(need, span)| (need, scope.spawn(|| resolver.image(need, *span))))
                 .collect();
             let contexts: Vec<_> = needs.contexts.keys().map(|name| (name, resolver.context(name))).collect();
-            let joined = images.into_iter().map(|(need, handle)| (need, handle.join().unwrap_or(Err(BuildError::Cancelled))));
+            let joined = images
+                .into_iter()
+                .map(|(need, handle)| (need, handle.join().unwrap_or(Err(BuildError::Cancelled))));
             (joined.collect::<Vec<_>>(), contexts)
         });
         for (need, image) in images {
@@ -122,8 +128,12 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     fn image(&self, need: &ImageNeed, span: Span) -> Result<FoundImage, BuildError> {
         let (name, image) = match &need.name {
-            ImageName::Reference(reference) => (reference.familiar(), self.by_reference(reference, &need.platform)),
-            ImageName::NamedContext(name) => (format!("of the build context `{name}`"), self.by_context(name, &need.platform)),
+            ImageName::Reference(reference) => {
+                (reference.familiar(), self.by_reference(reference, &need.platform))
+            }
+            ImageName::NamedContext(name) => {
+                (format!("of the build context `{name}`"), self.by_context(name, &need.platform))
+            }
         };
         image.map_err(|source| BuildError::Image { reference: name, span, source: Box::new(source) })
     }
@@ -138,7 +148,12 @@ impl Resolver<'_> {
             }
         }
         let message = format!("asking {} for {}", reference.registry(), reference.familiar());
-        self.events.event(&Event::Progress { step: crate::events::StepId(u32::MAX), what: message, done: 0, total: None });
+        self.events.event(&Event::Progress {
+            step: crate::events::StepId(u32::MAX),
+            what: message,
+            done: 0,
+            total: None,
+        });
         let remote = self.world.images.resolve(reference, platform)?;
         let found = self.keep(&remote, platform, None)?;
         if reference.tag().is_some() {
@@ -164,7 +179,12 @@ impl Resolver<'_> {
     }
 
     /// Puts what is known of a remote image into the store: its configuration and the names of its blobs.
-    fn keep(&self, remote: &RemoteImage, platform: &Platform, layout: Option<Arc<OciLayout>>) -> Result<FoundImage, ImageError> {
+    fn keep(
+        &self,
+        remote: &RemoteImage,
+        platform: &Platform,
+        layout: Option<Arc<OciLayout>>,
+    ) -> Result<FoundImage, ImageError> {
         if !platform.accepts(&remote.config.platform) {
             let offered = remote.config.platform.to_string();
             return Err(ImageError::Platform { wanted: platform.to_string(), offered });
@@ -174,9 +194,15 @@ impl Resolver<'_> {
             return Err(ImageError::Layers { diff_ids: diff_ids.len(), layers: blobs.len() });
         }
         let pairs = diff_ids.iter().zip(blobs);
-        let layers = pairs.map(|(diff_id, blob)| ImageLayer { diff_id: *diff_id, blob: Some(blob.clone()), snapshot: None }).collect();
+        let layers = pairs
+            .map(|(diff_id, blob)| ImageLayer { diff_id: *diff_id, blob: Some(blob.clone()), snapshot: None })
+            .collect();
         let config = remote.config_bytes.clone();
-        self.world.store.put_image(&NewImage { config, layers, manifest: Some(remote.manifest_bytes.clone()) })?;
+        self.world.store.put_image(&NewImage {
+            config,
+            layers,
+            manifest: Some(remote.manifest_bytes.clone()),
+        })?;
         Ok(FoundImage {
             reference: remote.reference.clone(),
             config: remote.config.clone(),
@@ -188,9 +214,12 @@ impl Resolver<'_> {
 
     fn context(&self, name: &str) -> Result<Context, BuildError> {
         if name.is_empty() {
-            let ignore = self.request.ignore.as_ref().map(|(name, bytes)| ignore(name, bytes)).unwrap_or_default();
+            let ignore =
+                self.request.ignore.as_ref().map(|(name, bytes)| ignore(name, bytes)).unwrap_or_default();
             return match &self.request.context {
-                ContextSource::Directory(directory) | ContextSource::Unpacked(directory) => self.scan(directory, ignore),
+                ContextSource::Directory(directory) | ContextSource::Unpacked(directory) => {
+                    self.scan(directory, ignore)
+                }
                 ContextSource::Empty => Err(BuildError::NoContext),
             };
         }
@@ -224,11 +253,19 @@ fn ignore(name: &str, bytes: &[u8]) -> Ignore {
 
 /// An image that the store has.
 pub(crate) fn in_store(reference: &Reference, image: &Image) -> Result<FoundImage, ImageError> {
-    let bad = |reason: serde_json::Error| galley_store::StoreError::BadImage { image: image.id, reason: reason.to_string() };
+    let bad = |reason: serde_json::Error| galley_store::StoreError::BadImage {
+        image: image.id,
+        reason: reason.to_string(),
+    };
     let config: ImageConfig = serde_json::from_slice(&image.config).map_err(bad)?;
-    let manifest: Option<Manifest> = image.manifest.as_deref().map(serde_json::from_slice).transpose().map_err(bad)?;
+    let manifest: Option<Manifest> =
+        image.manifest.as_deref().map(serde_json::from_slice).transpose().map_err(bad)?;
     let blobs = manifest.map(|manifest| manifest.layers).unwrap_or_default();
-    let layers = image.layers.iter().enumerate().map(|(index, layer)| layer.blob.clone().or_else(|| blobs.get(index).cloned()));
+    let layers = image
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(index, layer)| layer.blob.clone().or_else(|| blobs.get(index).cloned()));
     let digest = image.manifest.as_deref().map_or(image.id, galley_image::Digest::of);
     Ok(FoundImage {
         reference: reference.with_digest(digest),

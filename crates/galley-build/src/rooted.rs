@@ -57,7 +57,8 @@ pub fn run(
     };
     if !plan.is_empty() {
         let layer = prepared.scratch().join("stubs");
-        std::fs::create_dir(&layer).map_err(|source| RootedError::Io { path: layer.display().to_string(), source })?;
+        std::fs::create_dir(&layer)
+            .map_err(|source| RootedError::Io { path: layer.display().to_string(), source })?;
         plan.create_layer(&layer)?;
         lowers.insert(0, layer);
     }
@@ -81,6 +82,10 @@ fn ancestor(tree: &Tree, path: &Path) -> Option<StubAncestor> {
         uid: entry.uid,
         gid: entry.gid,
         mtime: Timestamp { seconds: entry.mtime.seconds, nanoseconds: entry.mtime.nanoseconds },
-        xattrs: entry.xattrs.iter().map(|(name, value)| (OsString::from_vec(name.to_vec()), value.to_vec())).collect(),
+        xattrs: entry
+            .xattrs
+            .iter()
+            .map(|(name, value)| (OsString::from_vec(name.to_vec()), value.to_vec()))
+            .collect(),
     })
 }

@@ -22,7 +22,10 @@ impl<'a> SecretScan<'a> {
     /// A search for these secrets, given as id and value. Line ends after a value do not belong to it.
     pub fn new(secrets: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let trimmed = secrets.into_iter().map(|(id, value)| (id, value.trim_ascii_end()));
-        let finders: Vec<_> = trimmed.filter(|(_, value)| value.len() >= SHORTEST).map(|(id, value)| (id, Finder::new(value))).collect();
+        let finders: Vec<_> = trimmed
+            .filter(|(_, value)| value.len() >= SHORTEST)
+            .map(|(id, value)| (id, Finder::new(value)))
+            .collect();
         let overlap = finders.iter().map(|(_, finder)| finder.needle().len() - 1).max().unwrap_or(0);
         Self { finders, overlap }
     }

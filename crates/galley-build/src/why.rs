@@ -153,7 +153,9 @@ pub fn changed_file(context: &str, before: &Diff, now: &Diff) -> Option<Cause> {
         match (earlier, later) {
             (Some((path, _)), None) => changes.push((path, FileChange::Removed)),
             (None, Some((path, _))) => changes.push((path, FileChange::Added)),
-            (Some((path, a)), Some((_, b))) => changes.extend(entry_change(a, b).map(|change| (path, change))),
+            (Some((path, a)), Some((_, b))) => {
+                changes.extend(entry_change(a, b).map(|change| (path, change)))
+            }
             (None, None) => {}
         }
     }
@@ -170,13 +172,16 @@ fn entries(diff: &Diff) -> impl Iterator<Item = (&TreePath, &Entry)> {
 }
 
 fn entry_change(before: &Entry, now: &Entry) -> Option<FileChange> {
-    let short = |digest: Option<ContentDigest>| digest.map_or("unknown".into(), |digest| digest.to_string().chars().take(12).collect());
+    let short = |digest: Option<ContentDigest>| {
+        digest.map_or("unknown".into(), |digest| digest.to_string().chars().take(12).collect())
+    };
     match (&before.kind, &now.kind) {
         (Kind::File(a), Kind::File(b)) if a.digest != b.digest || a.size != b.size => {
             Some(FileChange::Content { before: short(a.digest), after: short(b.digest) })
         }
         (Kind::File(_), Kind::File(_)) | (Kind::Directory, Kind::Directory) => {
-            let same = (before.mode, before.uid, before.gid, &before.xattrs) == (now.mode, now.uid, now.gid, &now.xattrs);
+            let same = (before.mode, before.uid, before.gid, &before.xattrs)
+                == (now.mode, now.uid, now.gid, &now.xattrs);
             (!same).then_some(FileChange::Metadata)
         }
         (a, b) => (a != b).then_some(FileChange::Metadata),
@@ -190,10 +195,14 @@ impl fmt::Display for Cause {
             Self::NoCache => f.write_str("the cache is switched off for it"),
             Self::Instruction { before } => write!(f, "the instruction was edited; it was `{before}`"),
             Self::Variable { name, before, after } => {
-                let shown = |value: &Option<String>| value.as_ref().map_or("not set".into(), |value| format!("`{value}`"));
+                let shown = |value: &Option<String>| {
+                    value.as_ref().map_or("not set".into(), |value| format!("`{value}`"))
+                };
                 write!(f, "{name} changed from {} to {}", shown(before), shown(after))
             }
-            Self::Base { name, before, after } => write!(f, "the base {name} changed from {before} to {after}"),
+            Self::Base { name, before, after } => {
+                write!(f, "the base {name} changed from {before} to {after}")
+            }
             Self::File { path, change, others, .. } => {
                 write!(f, "{path} {change}")?;
                 match others {
@@ -203,7 +212,9 @@ impl fmt::Display for Cause {
                 }
             }
             Self::Source { name } => write!(f, "what it reads from {name} changed"),
-            Self::Parent { line, label } => write!(f, "the step before it has another result (line {line}: {label})"),
+            Self::Parent { line, label } => {
+                write!(f, "the step before it has another result (line {line}: {label})")
+            }
             Self::Pruned => f.write_str("its earlier result is no longer in the store"),
         }
     }
@@ -231,10 +242,15 @@ pub fn summary(journal: &Journal) -> Option<String> {
             _ => None,
         })
         .collect();
-    let (first, cause) = ran.iter().find(|(_, cause)| !matches!(cause, Cause::Parent { .. } | Cause::Source { .. })).or(ran.first())?;
+    let (first, cause) = ran
+        .iter()
+        .find(|(_, cause)| !matches!(cause, Cause::Parent { .. } | Cause::Source { .. }))
+        .or(ran.first())?;
     let steps = if ran.len() == 1 { "1 step ran".into() } else { format!("{} steps ran", ran.len()) };
     let advice = match cause {
-        Cause::File { .. } if ran.len() > 1 => "; if they do not need it, ignore it in .dockerignore or copy it later",
+        Cause::File { .. } if ran.len() > 1 => {
+            "; if they do not need it, ignore it in .dockerignore or copy it later"
+        }
         Cause::Pruned => "; a larger store keeps results longer",
         _ => "",
     };

@@ -35,7 +35,8 @@ fn tree(text: &str) -> Tree {
 }
 
 fn run(source: &Tree, dest: &Tree, line: &str) -> Result<String, String> {
-    let (mut parents, mut exclude, mut chown, mut chmod, mut words) = (false, Vec::new(), None, None, Vec::new());
+    let (mut parents, mut exclude, mut chown, mut chmod, mut words) =
+        (false, Vec::new(), None, None, Vec::new());
     for word in line.split_whitespace().skip(1) {
         if word == "--parents" {
             parents = true;
@@ -63,7 +64,8 @@ fn run(source: &Tree, dest: &Tree, line: &str) -> Result<String, String> {
     for action in place(dest, &selections, to, &options).map_err(|error| error.to_string())? {
         let entry = action.put.entry();
         let slash = if entry.is_directory() { "/" } else { "" };
-        write!(out, "{}{slash} {:04o} {}:{}", action.path.display(), entry.mode, entry.uid, entry.gid).unwrap();
+        write!(out, "{}{slash} {:04o} {}:{}", action.path.display(), entry.mode, entry.uid, entry.gid)
+            .unwrap();
         match &action.put {
             Put::File { from, .. } => writeln!(out, " = {}", from.path.display()).unwrap(),
             _ => match entry.symlink_target() {
@@ -90,7 +92,8 @@ fn copies_land_as_the_tables_say() {
             let (line, expected) = case.split_once('\n').unwrap_or((case, ""));
             let got = run(&source, &dest, line).unwrap_or_else(|error| format!("error: {error}\n"));
             if got.trim() != expected.trim() {
-                writeln!(failures, "{}: {line}\n--- expected\n{expected}\n--- got\n{got}", file.display()).unwrap();
+                writeln!(failures, "{}: {line}\n--- expected\n{expected}\n--- got\n{got}", file.display())
+                    .unwrap();
             }
         }
     }

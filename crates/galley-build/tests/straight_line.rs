@@ -62,7 +62,10 @@ struct Machine {
 
 impl Machine {
     fn new(snapshotter: Snapshotter) -> Self {
-        assert!(Path::new(BUSYBOX).exists(), "this test needs Debian's busybox-static: apt-get install busybox-static");
+        assert!(
+            Path::new(BUSYBOX).exists(),
+            "this test needs Debian's busybox-static: apt-get install busybox-static"
+        );
         let directory = tempfile::tempdir().unwrap();
         let context = directory.path().join("context");
         fs::create_dir(&context).unwrap();
@@ -234,7 +237,8 @@ fn secrets_are_seen_masked_and_kept_out() {
     }
     assert_eq!(String::from_utf8(shown).unwrap(), "***\n");
 
-    let copy = "RUN --mount=type=secret,id=token [\"/bin/busybox\", \"cp\", \"/run/secrets/token\", \"/leak\"]\n";
+    let copy =
+        "RUN --mount=type=secret,id=token [\"/bin/busybox\", \"cp\", \"/run/secrets/token\", \"/leak\"]\n";
     request.dockerfile = format!("{start}{copy}").into_bytes();
     let error = machine.build(&request).0.unwrap_err().to_string();
     assert!(error.contains("/leak") && error.contains("token"), "{error}");
@@ -243,7 +247,8 @@ fn secrets_are_seen_masked_and_kept_out() {
 #[test]
 fn a_copy_that_finds_nothing_fails_before_anything_runs() {
     let machine = Machine::overlay();
-    let (built, events) = machine.build(&machine.request("FROM scratch\nCOPY busybox /bin/\nCOPY inputt.txt /\n"));
+    let (built, events) =
+        machine.build(&machine.request("FROM scratch\nCOPY busybox /bin/\nCOPY inputt.txt /\n"));
     let error = built.unwrap_err().to_string();
     assert!(error.contains("inputt.txt") && error.contains("line 3"), "{error}");
     assert_eq!(events.ran(), 0);

@@ -10,7 +10,12 @@ use crate::pull::Pull;
 
 impl Solver<'_> {
     /// Solves a base image.
-    pub(super) fn solve_image(&self, id: VertexId, image: &ImageSource, need: Need) -> Result<Solved, Failure> {
+    pub(super) fn solve_image(
+        &self,
+        id: VertexId,
+        image: &ImageSource,
+        need: Need,
+    ) -> Result<Solved, Failure> {
         let solved = |root, identity| Solved { root, identity, ran: false, created: 0 };
         let Some(chain) = image.chain else { return Ok(solved(Root::Nothing, None)) };
         let identity = Some(base_identity(chain));
@@ -21,7 +26,8 @@ impl Solver<'_> {
             return Ok(solved(Root::Base(chain), identity));
         }
         let gone = || ImageError::LayerGone { digest: chain.to_string(), reference: image.reference.clone() };
-        let found = self.found.image(&image.reference, &image.platform).ok_or_else(|| StepProblem::Image(gone()))?;
+        let found =
+            self.found.image(&image.reference, &image.platform).ok_or_else(|| StepProblem::Image(gone()))?;
         self.tell(&Event::Started { step: step_id(id) });
         self.ran.store(true, std::sync::atomic::Ordering::Relaxed);
         let pull = Pull { world: self.world, events: self.events, step: step_id(id), lease: self.lease };

@@ -26,7 +26,11 @@ impl Cell {
     }
 
     /// The result, at least as complete as `need`. `solve` makes it where it is not there; it is given what was known.
-    pub(super) fn get(&self, need: Need, solve: impl FnOnce(Option<Solved>) -> Result<Solved, Stopped>) -> Result<Solved, Stopped> {
+    pub(super) fn get(
+        &self,
+        need: Need,
+        solve: impl FnOnce(Option<Solved>) -> Result<Solved, Stopped>,
+    ) -> Result<Solved, Stopped> {
         let mut state = self.lock();
         let earlier = loop {
             match &*state {

@@ -24,7 +24,10 @@ impl Solver<'_> {
         };
         let parent = vertex.parent.map(|parent| &self.plan.vertices[parent.0]);
         let base = parent.and_then(|parent| match &parent.op {
-            Op::Image(image) => Some((image.reference.familiar(), image.chain.map(|chain| chain.to_string()).unwrap_or_default())),
+            Op::Image(image) => Some((
+                image.reference.familiar(),
+                image.chain.map(|chain| chain.to_string()).unwrap_or_default(),
+            )),
             _ => None,
         });
         let step_below = parent.filter(|parent| !parent.op.is_source());
@@ -52,12 +55,19 @@ impl Solver<'_> {
     }
 
     /// Why the step runs. `now` and `before` are the layers that it is about to make and made last, where they tell which file changed.
-    pub(super) fn explain(&self, id: VertexId, facts: &StepFacts, now: Option<&Diff>, before: Option<&Diff>) -> Cause {
+    pub(super) fn explain(
+        &self,
+        id: VertexId,
+        facts: &StepFacts,
+        now: Option<&Diff>,
+        before: Option<&Diff>,
+    ) -> Cause {
         if self.fresh[id.0] {
             return Cause::NoCache;
         }
         let vertex = &self.plan.vertices[id.0];
-        let parent_ran = vertex.parent.and_then(|parent| self.cells[parent.0].peek()).is_some_and(|parent| parent.ran);
+        let parent_ran =
+            vertex.parent.and_then(|parent| self.cells[parent.0].peek()).is_some_and(|parent| parent.ran);
         first_cause(&vertex.label, facts, parent_ran, self.counterpart(vertex), &mut |index| {
             changed_file(&facts.sources.get(index)?.name, before?, now?)
         })

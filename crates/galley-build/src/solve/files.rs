@@ -16,7 +16,13 @@ use crate::owner;
 
 impl Solver<'_> {
     /// COPY and ADD.
-    pub(super) fn copy(&self, id: VertexId, op: &Copy, inputs: &Inputs, facts: &StepFacts) -> Result<Made, Failure> {
+    pub(super) fn copy(
+        &self,
+        id: VertexId,
+        op: &Copy,
+        inputs: &Inputs,
+        facts: &StepFacts,
+    ) -> Result<Made, Failure> {
         let store = self.world.store;
         let parent = inputs.parent.as_ref().map(|parent| self.snapshot_of(parent)).transpose()?.flatten();
         let prepared = store.prepare(parent.map(|parent| parent.id), self.lease)?;
@@ -26,7 +32,8 @@ impl Solver<'_> {
         let options = PlaceOptions { chown, chmod: mode.as_ref(), created: self.created() };
 
         let sources = self.opened(id, inputs)?;
-        let names: Vec<String> = self.plan.vertices[id.0].sources.iter().map(|source| self.source_name(*source)).collect();
+        let names: Vec<String> =
+            self.plan.vertices[id.0].sources.iter().map(|source| self.source_name(*source)).collect();
         let mut selections: Vec<Selection<'_>> = Vec::with_capacity(op.sources.len());
         let mut bytes: Vec<SourceBytes<'_>> = Vec::with_capacity(op.sources.len());
         for word in &op.sources {
@@ -41,7 +48,8 @@ impl Solver<'_> {
         let actions = copy::place(&dest_tree, &selections, &op.dest, &options).map_err(copy_error)?;
 
         let before = self.previous_layer(id)?;
-        let cause = self.explain(id, facts, Some(&planned(&actions)), before.as_ref().map(|(_, diff)| &**diff));
+        let cause =
+            self.explain(id, facts, Some(&planned(&actions)), before.as_ref().map(|(_, diff)| &**diff));
         self.tell(&Event::Ran { step: step_id(id), why: cause.to_string() });
         let previous = before.as_ref().map(|(layer, diff)| Previous { layer: *layer, diff });
         let mut writer = prepared.writer()?;
@@ -50,7 +58,13 @@ impl Solver<'_> {
     }
 
     /// WORKDIR.
-    pub(super) fn mkdir(&self, id: VertexId, op: &Mkdir, inputs: &Inputs, facts: &StepFacts) -> Result<Made, Failure> {
+    pub(super) fn mkdir(
+        &self,
+        id: VertexId,
+        op: &Mkdir,
+        inputs: &Inputs,
+        facts: &StepFacts,
+    ) -> Result<Made, Failure> {
         let parent = inputs.parent.as_ref().map(|parent| self.snapshot_of(parent)).transpose()?.flatten();
         let prepared = self.world.store.prepare(parent.map(|parent| parent.id), self.lease)?;
         let tree = prepared.parent_tree()?;
@@ -75,7 +89,10 @@ impl Solver<'_> {
         let diff = store.diff(store.snapshot(linked)?.layer)?;
         let tree = store.tree(parent.map(|parent| parent.id))?;
         let Some(moved) = rerooted(&tree, &diff)? else {
-            return Ok(Made { snapshot: store.stack(parent.map(|parent| parent.id), linked, self.lease)?, cause });
+            return Ok(Made {
+                snapshot: store.stack(parent.map(|parent| parent.id), linked, self.lease)?,
+                cause,
+            });
         };
         let layer = store.snapshot(linked)?.layer;
         let prepared = store.prepare(parent.map(|parent| parent.id), self.lease)?;
@@ -114,9 +131,16 @@ impl Solver<'_> {
     }
 
     /// `/etc/passwd` and `/etc/group` of a root file system; empty where it has none.
-    pub(super) fn accounts(&self, parent: Option<Snapshot>, tree: &Tree) -> Result<(Vec<u8>, Vec<u8>), StepProblem> {
+    pub(super) fn accounts(
+        &self,
+        parent: Option<Snapshot>,
+        tree: &Tree,
+    ) -> Result<(Vec<u8>, Vec<u8>), StepProblem> {
         let chain = self.world.store.chain(parent.map(|parent| parent.id))?;
-        let read = |path: &str| crate::files::read_in_tree(self.world.store, tree, &chain, path).map_err(|source| StepProblem::Io { path: path.into(), source });
+        let read = |path: &str| {
+            crate::files::read_in_tree(self.world.store, tree, &chain, path)
+                .map_err(|source| StepProblem::Io { path: path.into(), source })
+        };
         Ok((read("/etc/passwd")?.unwrap_or_default(), read("/etc/group")?.unwrap_or_default()))
     }
 
@@ -142,7 +166,9 @@ fn rerooted(tree: &Tree, diff: &Diff) -> Result<Option<Vec<(TreePath, TreePath, 
         let existing = tree.get(&path).map(|node| &node.entry);
         let entry = match existing {
             Some(existing) if entry.is_directory() && existing.is_directory() => existing,
-            Some(existing) if entry.is_directory() && !existing.is_directory() => return Err(StepProblem::NotADirectory { path }),
+            Some(existing) if entry.is_directory() && !existing.is_directory() => {
+                return Err(StepProblem::NotADirectory { path });
+            }
             _ => entry,
         };
         fits &= path == *from && change == &Change::put(entry.clone());

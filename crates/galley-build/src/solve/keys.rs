@@ -29,8 +29,11 @@ impl DefinitionKeys {
         let mut pending = vec![id];
         while let Some(&next) = pending.last() {
             let vertex = &plan.vertices[next.0];
-            let missing = |input: &&VertexId| self.0[input.0].get().is_none() && !matches!(plan.vertices[input.0].op, Op::Context(_));
-            let inputs: Vec<VertexId> = vertex.parent.iter().chain(&vertex.sources).filter(missing).copied().collect();
+            let missing = |input: &&VertexId| {
+                self.0[input.0].get().is_none() && !matches!(plan.vertices[input.0].op, Op::Context(_))
+            };
+            let inputs: Vec<VertexId> =
+                vertex.parent.iter().chain(&vertex.sources).filter(missing).copied().collect();
             if inputs.is_empty() {
                 let key = self.compute(plan, next, context)?;
                 let _ = self.0[next.0].set(key);
@@ -42,12 +45,19 @@ impl DefinitionKeys {
         self.0[id.0].get().copied().map_or_else(|| self.compute(plan, id, context), Ok)
     }
 
-    fn compute<E>(&self, plan: &Plan, id: VertexId, context: &mut dyn FnMut(VertexId, usize) -> Result<TreeDigest, E>) -> Result<CacheKey, E> {
+    fn compute<E>(
+        &self,
+        plan: &Plan,
+        id: VertexId,
+        context: &mut dyn FnMut(VertexId, usize) -> Result<TreeDigest, E>,
+    ) -> Result<CacheKey, E> {
         let vertex = &plan.vertices[id.0];
         let known = |input: VertexId| self.0[input.0].get().copied();
         let parent = vertex.parent.and_then(known);
         let made: Option<Vec<CacheKey>> = vertex.sources.iter().map(|source| known(*source)).collect();
-        if let Some(key) = made.and_then(|sources| definition_key(&vertex.op, &vertex.platform, parent, &sources)) {
+        if let Some(key) =
+            made.and_then(|sources| definition_key(&vertex.op, &vertex.platform, parent, &sources))
+        {
             return Ok(key);
         }
         let mut inputs = Vec::with_capacity(vertex.sources.len());

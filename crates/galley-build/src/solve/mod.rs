@@ -175,8 +175,10 @@ impl<'a> Solver<'a> {
     pub(crate) fn journal(&self) -> Journal {
         let mut log = std::mem::take(&mut *lock(&self.log));
         let entry = |(index, vertex): (usize, &Vertex)| {
-            let (read, outcome) = log.remove(&index).unwrap_or((StepFacts::default(), StepOutcome::NotNeeded));
-            let read = if read == StepFacts::default() { self.earlier_facts(vertex).unwrap_or(read) } else { read };
+            let (read, outcome) =
+                log.remove(&index).unwrap_or((StepFacts::default(), StepOutcome::NotNeeded));
+            let read =
+                if read == StepFacts::default() { self.earlier_facts(vertex).unwrap_or(read) } else { read };
             StepEntry {
                 stage: self.plan.stage_name(vertex.origin.stage),
                 position: vertex.origin.step.map_or(0, |(position, _)| position),
@@ -209,7 +211,9 @@ impl<'a> Solver<'a> {
             let vertex = &self.plan.vertices[id.0];
             let solved = match &vertex.op {
                 Op::Image(image) => self.solve_image(id, image, need),
-                Op::Context(_) | Op::Inline(_) => Ok(Solved { root: Root::Nothing, identity: None, ran: false, created: 0 }),
+                Op::Context(_) | Op::Inline(_) => {
+                    Ok(Solved { root: Root::Nothing, identity: None, ran: false, created: 0 })
+                }
                 Op::Run(_) | Op::Copy(_) | Op::Mkdir(_) | Op::Merge => self.solve_step(id, need),
             };
             solved.map_err(|problem| self.fail(id, problem))
@@ -223,7 +227,8 @@ impl<'a> Solver<'a> {
             let others: Vec<_> = rest
                 .iter()
                 .map(|id| {
-                    let thread = std::thread::Builder::new().name(format!("solve {}", id.0)).stack_size(INPUT_STACK);
+                    let thread =
+                        std::thread::Builder::new().name(format!("solve {}", id.0)).stack_size(INPUT_STACK);
                     thread.spawn_scoped(scope, move || self.demand(*id, need))
                 })
                 .collect();

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use galley_image::{Tree, TreePath};
 use galley_plan::{CacheSharing, KeyEncoder, MountKind, Network, Run, RunMount, VertexId};
 use galley_sandbox::{self as sandbox, Mount, Scratch};
-use galley_store::{CacheMount, CacheMountSpec, Holder, ParentRule, Prepared, PreparedRoot, Record, Sharing, Snapshot, Wait};
+use galley_store::{
+    CacheMount, CacheMountSpec, Holder, ParentRule, Prepared, PreparedRoot, Record, Sharing, Snapshot, Wait,
+};
 
 use super::sources::{SourceFiles, copy_error, literal};
 use super::step::Inputs;
@@ -30,21 +32,39 @@ pub(super) struct Mounted {
 impl Solver<'_> {
     /// Everything that is mounted for a step.
     pub(super) fn mounts(&self, id: VertexId, run: &Run, inputs: &Inputs) -> Result<Mounted, Failure> {
-        let mut mounted = Mounted { mounts: Vec::new(), env: Vec::new(), secrets: Vec::new(), _caches: Vec::new(), _roots: Vec::new() };
+        let mut mounted = Mounted {
+            mounts: Vec::new(),
+            env: Vec::new(),
+            secrets: Vec::new(),
+            _caches: Vec::new(),
+            _roots: Vec::new(),
+        };
         mounted.mounts.extend(self.world.host_files.mounts(run.network == Network::Host));
         let file = |target: &str, content: Vec<u8>, mode| Mount {
             target: target.into(),
             kind: sandbox::MountKind::File { content, mode, uid: 0, gid: 0, read_only: true },
         };
-        mounted.mounts.extend(self.world.site.mounts().into_iter().map(|site| file(&site.target, site.content, 0o444)));
-        mounted.mounts.extend(run.script.iter().map(|script| file(&script.path, script.content.clone().into_bytes(), 0o755)));
+        mounted
+            .mounts
+            .extend(self.world.site.mounts().into_iter().map(|site| file(&site.target, site.content, 0o444)));
+        mounted.mounts.extend(
+            run.script.iter().map(|script| file(&script.path, script.content.clone().into_bytes(), 0o755)),
+        );
         self.mount_secrets(run, &mut mounted)?;
         let sources = self.opened(id, inputs)?;
         for mount in &run.mounts {
             match &mount.kind {
                 MountKind::Bind { source, path, writable } => {
                     let name = self.source_name(self.plan.vertices[id.0].sources[*source]);
-                    self.mount_bind(mount, &name, &sources[*source], inputs.sources[*source].snapshot(), path, *writable, &mut mounted)?;
+                    self.mount_bind(
+                        mount,
+                        &name,
+                        &sources[*source],
+                        inputs.sources[*source].snapshot(),
+                        path,
+                        *writable,
+                        &mut mounted,
+                    )?;
                 }
                 MountKind::Tmpfs { size } => {
                     let kind = sandbox::MountKind::Tmpfs { size: *size, mode: 0o1777 };
@@ -70,7 +90,8 @@ impl Solver<'_> {
             if let Some(secret) = given(id, *required, mount.span)? {
                 let content = secret.value.clone();
                 mounted.secrets.push((id.clone(), content.clone()));
-                let kind = sandbox::MountKind::File { content, mode: *mode, uid: *uid, gid: *gid, read_only: true };
+                let kind =
+                    sandbox::MountKind::File { content, mode: *mode, uid: *uid, gid: *gid, read_only: true };
                 mounted.mounts.push(Mount { target: (&mount.target).into(), kind });
             }
         }
@@ -107,17 +128,22 @@ impl Solver<'_> {
         }
         let (snapshot, subpath) = match files {
             // The live directory could change while the step runs, and holds what .dockerignore keeps out.
-            SourceFiles::Context { context, .. } => (Some(self.context_snapshot(context, &source, &resolved)?.id), resolved),
+            SourceFiles::Context { context, .. } => {
+                (Some(self.context_snapshot(context, &source, &resolved)?.id), resolved)
+            }
             _ => (snapshot, resolved),
         };
         let mut prepared = self.world.store.prepare(snapshot, self.lease)?;
-        let subpath = PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(subpath.as_bytes()));
+        let subpath =
+            PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(subpath.as_bytes()));
         let kind = match prepared.root()? {
             PreparedRoot::Overlay { lowers, upper, work, userxattr } => {
                 let scratch = writable.then_some(Scratch { upper, work });
                 sandbox::MountKind::OverlayBind { lowers, scratch, subpath, userxattr }
             }
-            PreparedRoot::Directory(source) => sandbox::MountKind::Bind { source, subpath, read_only: !writable, recursive: false },
+            PreparedRoot::Directory(source) => {
+                sandbox::MountKind::Bind { source, subpath, read_only: !writable, recursive: false }
+            }
         };
         mounted.mounts.push(Mount { target: (&mount.target).into(), kind });
         mounted._roots.push(prepared);
@@ -125,10 +151,16 @@ impl Solver<'_> {
     }
 
     /// A part of a context as a snapshot, filtered by `.dockerignore`. Files that the last such snapshot has are taken from it.
-    fn context_snapshot(&self, context: &Context, source: &Source<'_>, path: &TreePath) -> Result<Snapshot, StepProblem> {
+    fn context_snapshot(
+        &self,
+        context: &Context,
+        source: &Source<'_>,
+        path: &TreePath,
+    ) -> Result<Snapshot, StepProblem> {
         let store = self.world.store;
         let shown = path.display();
-        let mut selection = copy::select(source, &literal(&shown), &SelectOptions::default()).map_err(copy_error)?;
+        let mut selection =
+            copy::select(source, &literal(&shown), &SelectOptions::default()).map_err(copy_error)?;
         let bytes = SourceBytes::Context(context);
         copy::hash_missing(&mut selection, &bytes).map_err(copy_error)?;
         let digest = copy::digest(&selection).map_err(copy_error)?;
@@ -144,8 +176,13 @@ impl Solver<'_> {
             return Ok(store.snapshot(record.result)?);
         }
         let latest = key("galley 1 latest context snapshot", self.request.dockerfile_name.as_bytes());
-        let before = store.lookup(&latest, ParentRule::Any, self.lease)?.map(|record| store.snapshot(record.result)).transpose()?;
-        let before = before.map(|snapshot| Ok::<_, StepProblem>((snapshot.layer, store.diff(snapshot.layer)?))).transpose()?;
+        let before = store
+            .lookup(&latest, ParentRule::Any, self.lease)?
+            .map(|record| store.snapshot(record.result))
+            .transpose()?;
+        let before = before
+            .map(|snapshot| Ok::<_, StepProblem>((snapshot.layer, store.diff(snapshot.layer)?)))
+            .transpose()?;
         let options = PlaceOptions { chown: None, chmod: None, created: self.created() };
         let empty = Tree::empty();
         let actions = copy::place(&empty, &[selection], &shown, &options).map_err(copy_error)?;
@@ -155,23 +192,37 @@ impl Solver<'_> {
         copy::fill(&mut writer, &empty, &actions, &[bytes], &options, previous).map_err(copy_error)?;
         let snapshot = prepared.commit_written(writer)?;
         for key in [exact, latest] {
-            store.put_record(&Record { key, result: snapshot.id, inputs: String::new(), created: self.world.now }, self.lease)?;
+            store.put_record(
+                &Record { key, result: snapshot.id, inputs: String::new(), created: self.world.now },
+                self.lease,
+            )?;
         }
         Ok(snapshot)
     }
 
-    fn mount_caches(&self, id: VertexId, run: &Run, sources: &[SourceFiles<'_>], mounted: &mut Mounted) -> Result<(), Failure> {
-        let caches: Vec<&RunMount> = run.mounts.iter().filter(|mount| matches!(mount.kind, MountKind::Cache { .. })).collect();
+    fn mount_caches(
+        &self,
+        id: VertexId,
+        run: &Run,
+        sources: &[SourceFiles<'_>],
+        mounted: &mut Mounted,
+    ) -> Result<(), Failure> {
+        let caches: Vec<&RunMount> =
+            run.mounts.iter().filter(|mount| matches!(mount.kind, MountKind::Cache { .. })).collect();
         let specs: Vec<CacheMountSpec> = caches.iter().filter_map(|mount| spec(&mount.kind)).collect();
         if specs.is_empty() {
             return Ok(());
         }
         let interrupted = || self.world.cancel.is_cancelled();
         let mut waiting = |holder: &Holder| {
-            let message = format!("waiting for a cache mount that process {} ({}) uses", holder.pid, holder.process);
+            let message =
+                format!("waiting for a cache mount that process {} ({}) uses", holder.pid, holder.process);
             self.tell(&Event::Warning { step: Some(super::step_id(id)), message });
         };
-        let mut taken = self.world.store.cache_mounts(&specs, &mut Wait { interrupted: &interrupted, waiting: &mut waiting })?;
+        let mut taken = self
+            .world
+            .store
+            .cache_mounts(&specs, &mut Wait { interrupted: &interrupted, waiting: &mut waiting })?;
         for (mount, cache) in caches.iter().zip(&mut taken) {
             let MountKind::Cache { source, read_only, .. } = &mount.kind else { continue };
             if cache.is_fresh() {
@@ -205,7 +256,13 @@ fn spec(kind: &MountKind) -> Option<CacheMountSpec> {
 }
 
 /// Fills a new cache mount with a directory of a stage or image.
-fn fill_cache(files: &SourceFiles<'_>, name: &str, path: &str, mount: &RunMount, into: &Path) -> Result<(), StepProblem> {
+fn fill_cache(
+    files: &SourceFiles<'_>,
+    name: &str,
+    path: &str,
+    mount: &RunMount,
+    into: &Path,
+) -> Result<(), StepProblem> {
     let source = files.source(name);
     let missing = || StepProblem::NothingToMount {
         path: path.into(),

@@ -26,7 +26,13 @@ const TAIL: usize = 40;
 
 impl Solver<'_> {
     /// Runs a step's process and commits what it changed.
-    pub(super) fn run(&self, id: VertexId, run: &Run, inputs: &Inputs, facts: &StepFacts) -> Result<Made, Failure> {
+    pub(super) fn run(
+        &self,
+        id: VertexId,
+        run: &Run,
+        inputs: &Inputs,
+        facts: &StepFacts,
+    ) -> Result<Made, Failure> {
         let cause = self.explain(id, facts, None, None);
         self.tell(&Event::Ran { step: step_id(id), why: cause.to_string() });
         let parent = inputs.parent.as_ref().map(|parent| self.snapshot_of(parent)).transpose()?.flatten();
@@ -36,12 +42,15 @@ impl Solver<'_> {
         let root = prepared.root()?;
         let mut process = self.process(run, parent, &tree)?;
         process.mounts = mounted.mounts.clone();
-        process.env.extend(mounted.env.iter().map(|(name, value)| (name.into(), OsString::from_vec(value.clone()))));
+        process
+            .env
+            .extend(mounted.env.iter().map(|(name, value)| (name.into(), OsString::from_vec(value.clone()))));
 
         let mut log = Log::new(self, id, &mounted.secrets);
         let mut take = |stream: Stream, bytes: &[u8]| log.take(stream, bytes);
         let io = Io { stdin: Stdin::Null, output: Output::Callback(&mut take) };
-        let (exit, stubs) = rooted::run(self.world.sandbox, &prepared, root, &tree, process, io, self.world.cancel)?;
+        let (exit, stubs) =
+            rooted::run(self.world.sandbox, &prepared, root, &tree, process, io, self.world.cancel)?;
         let tail = log.finish();
         if !exit.success() {
             return Err(Failure::Problem(StepProblem::Exit(exit), tail));
@@ -83,7 +92,8 @@ impl Solver<'_> {
         for (path, change) in &*self.world.store.diff(snapshot.layer)? {
             let Change::Put { entry: Entry { kind: Kind::File(_), .. }, .. } = change else { continue };
             let file = self.world.store.file_path(snapshot.layer, path);
-            let found = scan.find_in(&file).map_err(|source| StepProblem::Io { path: path.display(), source })?;
+            let found =
+                scan.find_in(&file).map_err(|source| StepProblem::Io { path: path.display(), source })?;
             if let Some(id) = found {
                 return Err(StepProblem::SecretInLayer { id: id.into(), path: path.clone() });
             }

@@ -38,12 +38,21 @@ impl Solver<'_> {
         let vertex = &self.plan.vertices[id.0];
         let source = vertex.sources[index];
         let (files, name) = (self.files_of(source, None)?, self.source_name(source));
-        let digests = uses(&vertex.op, index).iter().map(|part| Ok(digest_of(&files, &name, part)?.0)).collect::<Result<Vec<_>, StepProblem>>()?;
+        let digests = uses(&vertex.op, index)
+            .iter()
+            .map(|part| Ok(digest_of(&files, &name, part)?.0))
+            .collect::<Result<Vec<_>, StepProblem>>()?;
         Ok(combine(&digests))
     }
 
     /// What stands for a stage or image among the sources.
-    fn stage_key(&self, id: VertexId, index: usize, source: VertexId, solved: &Solved) -> Result<InputKey, Failure> {
+    fn stage_key(
+        &self,
+        id: VertexId,
+        index: usize,
+        source: VertexId,
+        solved: &Solved,
+    ) -> Result<InputKey, Failure> {
         let vertex = &self.plan.vertices[id.0];
         let parts = uses(&vertex.op, index);
         let made = solved.identity.map(InputKey::Made);
@@ -57,11 +66,19 @@ impl Solver<'_> {
         Ok(InputKey::Content(combine(&digests)))
     }
 
-    fn stage_digest(&self, id: VertexId, source: VertexId, solved: &Solved, part: &Use<'_>) -> Result<TreeDigest, Failure> {
+    fn stage_digest(
+        &self,
+        id: VertexId,
+        source: VertexId,
+        solved: &Solved,
+        part: &Use<'_>,
+    ) -> Result<TreeDigest, Failure> {
         let store = self.world.store;
         let selector = part.selector();
         let mut snapshot = self.snapshot_of(solved)?;
-        if let Some(known) = snapshot.as_ref().map(|at| store.tree_digest(at.id, &selector)).transpose()?.flatten() {
+        if let Some(known) =
+            snapshot.as_ref().map(|at| store.tree_digest(at.id, &selector)).transpose()?.flatten()
+        {
             return Ok(known);
         }
         let unpacked = snapshot.is_some_and(|at| at.state == SnapshotState::Present);
@@ -78,7 +95,11 @@ impl Solver<'_> {
     }
 
     /// The files of a source; `snapshot` is that of a stage or image.
-    pub(super) fn files_of(&self, source: VertexId, snapshot: Option<Snapshot>) -> Result<SourceFiles<'_>, StepProblem> {
+    pub(super) fn files_of(
+        &self,
+        source: VertexId,
+        snapshot: Option<Snapshot>,
+    ) -> Result<SourceFiles<'_>, StepProblem> {
         let store = self.world.store;
         Ok(match &self.plan.vertices[source.0].op {
             Op::Context(op) => {
@@ -144,7 +165,9 @@ pub(super) enum SourceFiles<'s> {
 impl SourceFiles<'_> {
     pub(super) fn source<'f>(&'f self, name: &'f str) -> Source<'f> {
         match self {
-            Self::Context { context, hidden } => Source { tree: context.tree(), name, is_context: true, hidden: Some(hidden) },
+            Self::Context { context, hidden } => {
+                Source { tree: context.tree(), name, is_context: true, hidden: Some(hidden) }
+            }
             Self::Layers { tree, .. } => Source { tree, name, is_context: false, hidden: None },
             Self::Inline { tree, .. } => Source { tree, name, is_context: false, hidden: None },
         }
@@ -160,7 +183,11 @@ impl SourceFiles<'_> {
 }
 
 /// The digest of what one use of a source selects; and, where a wildcard matched nothing, what there is instead.
-fn digest_of(files: &SourceFiles<'_>, name: &str, part: &Use<'_>) -> Result<(TreeDigest, Option<NothingFound>), StepProblem> {
+fn digest_of(
+    files: &SourceFiles<'_>,
+    name: &str,
+    part: &Use<'_>,
+) -> Result<(TreeDigest, Option<NothingFound>), StepProblem> {
     let mut selection = part.select(&files.source(name)).map_err(copy_error)?;
     copy::hash_missing(&mut selection, &files.bytes()).map_err(copy_error)?;
     let digest = copy::digest(&selection).map_err(copy_error)?;

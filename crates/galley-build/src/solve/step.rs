@@ -118,14 +118,21 @@ impl Solver<'_> {
         }
         let interrupted = || self.world.cancel.is_cancelled();
         let mut waiting = |holder: &galley_store::Holder| {
-            let message = format!("waiting for process {} ({}), which runs the same step", holder.pid, holder.process);
+            let message =
+                format!("waiting for process {} ({}), which runs the same step", holder.pid, holder.process);
             self.tell(&Event::Warning { step: None, message });
         };
         let mut wait = Wait { interrupted: &interrupted, waiting: &mut waiting };
         Ok(Some(self.world.store.lock_step(&key.0, &mut wait)?))
     }
 
-    fn execute(&self, id: VertexId, inputs: &Inputs, digests: &[InputKey], keys: [CacheKey; 2]) -> Result<Solved, Failure> {
+    fn execute(
+        &self,
+        id: VertexId,
+        inputs: &Inputs,
+        digests: &[InputKey],
+        keys: [CacheKey; 2],
+    ) -> Result<Solved, Failure> {
         if self.world.cancel.is_cancelled() {
             return Err(Failure::Input);
         }
@@ -142,7 +149,12 @@ impl Solver<'_> {
             Op::Image(_) | Op::Context(_) | Op::Inline(_) => return Err(Failure::Input),
         };
         for key in keys {
-            let record = Record { key: key.0, result: made.snapshot.id, inputs: String::new(), created: self.world.now };
+            let record = Record {
+                key: key.0,
+                result: made.snapshot.id,
+                inputs: String::new(),
+                created: self.world.now,
+            };
             self.world.store.put_record(&record, self.lease)?;
         }
         facts.snapshot = Some(made.snapshot.id.to_string());
