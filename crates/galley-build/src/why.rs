@@ -151,6 +151,8 @@ pub fn changed_file(context: &str, before: &Diff, now: &Diff) -> Option<Cause> {
         let earlier = if order.is_gt() { None } else { old.next() };
         let later = if order.is_lt() { None } else { new.next() };
         match (earlier, later) {
+            // A sealed layer also lists the directories above its files, which nobody copied.
+            (Some((_, entry)), None) | (None, Some((_, entry))) if entry.is_directory() => {}
             (Some((path, _)), None) => changes.push((path, FileChange::Removed)),
             (None, Some((path, _))) => changes.push((path, FileChange::Added)),
             (Some((path, a)), Some((_, b))) => {
