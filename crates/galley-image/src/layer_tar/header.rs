@@ -74,8 +74,8 @@ impl Header<'_> {
         [prefix, b"/", name].concat()
     }
 
-    pub fn link(&self) -> Vec<u8> {
-        text(&self.0[field::LINK]).to_vec()
+    pub fn link(&self) -> &[u8] {
+        text(&self.0[field::LINK])
     }
 
     pub fn size(&self) -> Result<u64, HeaderError> {

@@ -156,48 +156,17 @@ fn member(
     offset: u64,
 ) -> Result<Member, ArchiveError> {
     let malformed = |error| ArchiveError::Header { offset, error };
-    let name = extension.path.unwrap_or_else(|| header.name());
+    let name = extension.path.clone().unwrap_or_else(|| header.name());
     let shown = || String::from_utf8_lossy(&name).into_owned();
     if name.is_empty() {
         return Err(ArchiveError::NoName { offset });
     }
     let path = TreePath::strict(&name).map_err(ArchiveError::Name)?;
-    let link = extension.link.unwrap_or_else(|| header.link());
-    let mut size = 0;
-    let kind = match header.kind() {
-        _ if extension.sparse => return Err(ArchiveError::Sparse { name: shown() }),
-        b'S' => return Err(ArchiveError::Sparse { name: shown() }),
-        // V7 had no type for directories: their names end in a slash. Whatever else has such a name is one as well.
-        0 | b'0' | b'7' if name.ends_with(b"/") => {
-            size = extension.size.map_or_else(|| header.size(), Ok).map_err(malformed)?;
-            Kind::Directory
-        }
-        0 | b'0' | b'7' => {
-            size = extension.size.map_or_else(|| header.size(), Ok).map_err(malformed)?;
-            Kind::File(FileContent { size, digest: None, link_group: None })
-        }
-        b'1' => return hard_link(path, &link),
-        b'2' if link.is_empty() || link.contains(&0) => {
-            return Err(ArchiveError::SymlinkTarget { name: shown() });
-        }
-        b'2' => Kind::Symlink(link.into()),
-        b'3' | b'4' => {
-            let (major, minor) = match extension.device {
-                (Some(major), Some(minor)) => (major, minor),
-                _ => header.device().map_err(malformed)?,
-            };
-            if header.kind() == b'3' {
-                Kind::CharDevice { major, minor }
-            } else {
-                Kind::BlockDevice { major, minor }
-            }
-        }
-        b'5' => Kind::Directory,
-        b'6' => Kind::Fifo,
-        other => {
-            return Err(ArchiveError::Unsupported { name: shown(), kind: other.escape_ascii().to_string() });
-        }
-    };
+    let link = extension.link.as_deref().unwrap_or_else(|| header.link());
+    if header.kind() == b'1' && !extension.sparse {
+        return hard_link(path, link);
+    }
+    let (kind, size) = kind(header, &extension, &name, link, offset)?;
     if path.is_root() && kind != Kind::Directory {
         return Err(ArchiveError::Root { offset });
     }
@@ -220,6 +189,45 @@ fn member(
         kind,
     };
     Ok(Member::Entry { path, entry, size })
+}
+
+/// What kind of thing a header other than a hard link's stands for, and how many bytes of content follow it.
+fn kind(
+    header: &Header<'_>,
+    extension: &Extension,
+    name: &[u8],
+    link: &[u8],
+    offset: u64,
+) -> Result<(Kind, u64), ArchiveError> {
+    let malformed = |error| ArchiveError::Header { offset, error };
+    let shown = || String::from_utf8_lossy(name).into_owned();
+    let size = || extension.size.map_or_else(|| header.size(), Ok).map_err(malformed);
+    let device = || match extension.device {
+        (Some(major), Some(minor)) => Ok((major, minor)),
+        _ => header.device().map_err(malformed),
+    };
+    let kind = match header.kind() {
+        _ if extension.sparse => return Err(ArchiveError::Sparse { name: shown() }),
+        b'S' => return Err(ArchiveError::Sparse { name: shown() }),
+        // V7 had no type for directories: their names end in a slash. Whatever else has such a name is one as well.
+        0 | b'0' | b'7' if name.ends_with(b"/") => return Ok((Kind::Directory, size()?)),
+        0 | b'0' | b'7' => {
+            let size = size()?;
+            return Ok((Kind::File(FileContent { size, digest: None, link_group: None }), size));
+        }
+        b'2' if link.is_empty() || link.contains(&0) => {
+            return Err(ArchiveError::SymlinkTarget { name: shown() });
+        }
+        b'2' => Kind::Symlink(link.into()),
+        b'3' => device().map(|(major, minor)| Kind::CharDevice { major, minor })?,
+        b'4' => device().map(|(major, minor)| Kind::BlockDevice { major, minor })?,
+        b'5' => Kind::Directory,
+        b'6' => Kind::Fifo,
+        other => {
+            return Err(ArchiveError::Unsupported { name: shown(), kind: other.escape_ascii().to_string() });
+        }
+    };
+    Ok((kind, 0))
 }
 
 fn hard_link(path: TreePath, link: &[u8]) -> Result<Member, ArchiveError> {
