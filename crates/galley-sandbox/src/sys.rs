@@ -142,9 +142,17 @@ pub(crate) fn clear_ambient_set() -> Result<()> {
 
 /// Gives every signal its default disposition, leaving the mask as it is.
 pub(crate) fn default_dispositions() {
+    // `struct sigaction` of the kernel: handler (0 is SIG_DFL), flags, restorer, mask.
+    let default = [0_u64; 4];
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL runs no code. Refused for SIGKILL and the like, which have no other.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // Not by sigaction(3): C libraries keep two of the real-time signals to themselves and refuse to touch
+        // them, so that whoever started galley with one ignored would have it ignored in the sandbox.
+        // SAFETY: the kernel only reads the struct, and SIG_DFL runs no code. Refused for SIGKILL and SIGSTOP,
+        // which have no other disposition.
+        unsafe {
+            let before = std::ptr::null_mut::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), before, size_of::<u64>());
+        }
     }
 }
 

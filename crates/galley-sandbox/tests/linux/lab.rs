@@ -5,6 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use galley_sandbox::stubs::{self, AncestorKind, StubAncestor, StubPlan, Timestamp};
 use galley_sandbox::{
@@ -203,5 +205,17 @@ fn collect(directory: &Path, below: &Path, paths: &mut Vec<String>) {
         if entry.file_type().unwrap().is_dir() {
             collect(&entry.path(), &path, paths);
         }
+    }
+}
+
+/// How long something may take before it counts as never; nothing is measured.
+const NEVER: Duration = Duration::from_secs(30);
+
+/// Waits until something holds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < NEVER, "still not: {what}");
+        thread::sleep(Duration::from_millis(5));
     }
 }

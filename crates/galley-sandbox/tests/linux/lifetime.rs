@@ -5,25 +5,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use galley_sandbox::{Cancel, Exit, Io, Output, Sandbox, SandboxError, Stdin};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, until};
 
 /// Which part this test binary plays when a test starts it again.
 const ROLE: &str = "GALLEY_SANDBOX_TEST_ROLE";
-
-/// How long something may take before it counts as never; nothing is measured.
-const NEVER: Duration = Duration::from_secs(30);
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < NEVER, "still not: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// Processes of the machine whose command line has `mark` in it.
 fn processes_with(mark: &str) -> usize {

@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::lab::until;
 use galley_sandbox::userns::{self, Caller, Reexec, UserNamespaceError};
 
 /// A user that the machine does not know, with ids of its own.
@@ -83,27 +84,23 @@ fn the_inner_galley_dies_with_the_outer_one() {
         return;
     }
     give_subordinate_ids();
-    let sleep = format!("97{}", std::process::id());
-    let mut outer = as_user(USER, &sleep).stdout(std::process::Stdio::null()).spawn().unwrap();
-    let count = || {
-        let all = fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
-        all.filter(|cmdline| cmdline.starts_with(format!("sleep\0{sleep}").as_bytes())).count()
-    };
-    let wait_for = |wanted| {
-        for _ in 0..6000 {
-            if count() == wanted {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        panic!("never {wanted} processes");
-    };
-    wait_for(1);
+    let role = format!("wait-{}", std::process::id());
+    let mut outer = as_user(USER, &role).stdout(std::process::Stdio::null()).spawn().unwrap();
+    until("the inner galley runs", || inner_galleys(&role) == 1);
     outer.kill().unwrap();
     outer.wait().unwrap();
-    wait_for(0);
+    until("the inner galley is gone", || inner_galleys(&role) == 0);
+}
+
+/// How many processes have the role and are inside of a user namespace.
+fn inner_galleys(role: &str) -> usize {
+    let role = format!("{ROLE}={role}");
+    let has = |environment: &[u8], start: &str| {
+        environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(start.as_bytes()))
+    };
+    let environments =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read(entry.ok()?.path().join("environ")).ok());
+    environments.filter(|all| has(all, &role) && has(all, Caller::MARKER)).count()
 }
 
 #[test]
@@ -141,6 +138,9 @@ fn role() {
             let error = all.args(["--test-threads", "2"]).env_remove(ROLE).exec();
             panic!("{error}");
         }
-        sleep => panic!("{}", Command::new("sleep").arg(sleep).exec()),
+        // The death signal belongs to the main thread, so this process may not become another one from a test's.
+        _ => loop {
+            std::thread::park();
+        },
     }
 }

@@ -33,6 +33,25 @@ fn root_has_dockers_default_capabilities() {
 }
 
 #[test]
+fn signals_that_galley_was_started_without_are_back() {
+    // 32 is one of the two that the C library keeps to itself: its own functions cannot change it.
+    for signal in [libc::SIGUSR2 as usize, 32] {
+        let ignore = [libc::SIG_IGN, 0, 0, 0];
+        let nowhere = std::ptr::null_mut::<usize>();
+        // SAFETY: the kernel's sigaction is four words; ignoring runs no code, and no test sends these signals.
+        let result =
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, ignore.as_ptr(), nowhere, 8_usize) };
+        assert_eq!(result, 0);
+    }
+    let lab = Lab::new();
+    for init in [true, false] {
+        let mut process = lab.process(&["cat", "/proc/self/status"]);
+        process.init = init;
+        assert_eq!(status(&lab, &process, "SigIgn"), "0000000000000000", "init: {init}");
+    }
+}
+
+#[test]
 fn other_users_have_no_capabilities_but_their_groups() {
     let lab = Lab::new();
     let mut process = lab.process(&["cat", "/proc/self/status"]);

@@ -7,9 +7,9 @@ use std::thread;
 
 use galley_sandbox::{Cancel, Exit, Io, Output, Sandbox, Stdin};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, until};
 
 /// The terminal that a person would sit at: the person's side and galley's side.
 fn person() -> (File, OwnedFd) {
@@ -61,11 +61,40 @@ fn keys_reach_the_process() {
 
 #[test]
 fn interrupting_from_the_keyboard_works() {
+    let script = "trap 'echo stopped; exit 9' INT; echo x >/ready; while :; do sleep 0.01; done";
+    let (result, _) = while_ready(script, |_, person| person.write_all(b"\x03").unwrap());
+    // The terminal shows the key as it always does.
+    assert_eq!(result, (Exit::Code(9), "^Cstopped\r\n".into()));
+}
+
+/// Runs `script`, and does `then` once it has made `/ready`: before that, galley may not have the person's terminal in raw mode yet, and
+/// an interrupt would be lost to a terminal without a foreground process. Gives what came out, and what the person saw.
+fn while_ready(script: &str, then: impl FnOnce(&OwnedFd, &mut File)) -> ((Exit, String), Vec<u8>) {
     let lab = Lab::new();
-    let (exit, out) =
-        run_with(&lab, "trap 'echo stopped; exit 9' INT; while :; do sleep 0.01; done", Some(b"\x03"));
-    // The key may come before the trap is set.
-    assert!(exit == Exit::Code(9) && out.contains("stopped") || exit == Exit::Signal(2), "{exit:?} {out}");
+    let (mut person, tty) = person();
+    let mut process = lab.shell(script);
+    process.terminal = true;
+    lab.plan(&process).create_layer(&lab.path("stubs")).unwrap();
+    let ready = lab.path("upper/ready");
+    let result = thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let mut out = Vec::new();
+            let mut take = |_, bytes: &[u8]| out.extend_from_slice(bytes);
+            let io = Io { stdin: Stdin::Fd(tty.as_fd()), output: Output::Callback(&mut take) };
+            let exit = lab.sandbox.run(&process, io, &Cancel::new()).unwrap();
+            (exit, String::from_utf8(out).unwrap())
+        });
+        until("the process is ready and the terminal raw", || {
+            ready.exists() && !tcgetattr(&tty).unwrap().local_modes.contains(LocalModes::ISIG)
+        });
+        then(&tty, &mut person);
+        running.join().unwrap()
+    });
+    drop(tty);
+    let mut rest = Vec::new();
+    // Ends with an error: that is how the side of a terminal's keys learns that nobody has it open.
+    let _ = person.read_to_end(&mut rest);
+    (result, rest)
 }
 
 #[test]
@@ -77,33 +106,14 @@ fn a_terminal_without_keys_shows_output_all_the_same() {
 
 #[test]
 fn a_new_window_size_is_followed() {
-    let lab = Lab::new();
-    let (mut person, tty) = person();
-    let mut process =
-        lab.shell("trap 'stty size; exit 0' WINCH; stty size; echo x >/ready; while :; do sleep 0.01; done");
-    process.terminal = true;
-    lab.plan(&process).create_layer(&lab.path("stubs")).unwrap();
-    let ready = lab.path("upper/ready");
-    thread::scope(|scope| {
-        let running = scope.spawn(|| {
-            let mut out = Vec::new();
-            let mut take = |_, bytes: &[u8]| out.extend_from_slice(bytes);
-            let io = Io { stdin: Stdin::Fd(tty.as_fd()), output: Output::Callback(&mut take) };
-            let exit = lab.sandbox.run(&process, io, &Cancel::new()).unwrap();
-            (exit, String::from_utf8(out).unwrap())
-        });
-        while !ready.exists() {
-            thread::sleep(std::time::Duration::from_millis(5));
-        }
+    let script = "trap 'stty size; exit 0' WINCH; stty size; echo x >/ready; while :; do sleep 0.01; done";
+    let (result, seen) = while_ready(script, |tty, _| {
         let size = Winsize { ws_row: 10, ws_col: 20, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&person, size).unwrap();
+        tcsetwinsize(tty, size).unwrap();
         // The signal goes to the terminal's foreground processes, of which this test is none.
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::WINCH).unwrap();
-        assert_eq!(running.join().unwrap(), (Exit::Code(0), "33 77\r\n10 20\r\n".into()));
     });
-    drop(tty);
+    assert_eq!(result, (Exit::Code(0), "33 77\r\n10 20\r\n".into()));
     // Nothing was echoed on the person's side: it was in raw mode.
-    let mut rest = Vec::new();
-    let _ = person.read_to_end(&mut rest);
-    assert_eq!(rest, b"");
+    assert_eq!(seen, b"");
 }
