@@ -48,7 +48,7 @@ impl Cancel {
 
     /// Sends `signal` (1 to 64) to the main process of every sandbox that runs with this token now.
     ///
-    /// For `galley run`, which hands on what it is sent itself. Signals outside of 1 to 64 are ignored.
+    /// For `galley run`, which hands on what it is sent itself. `SIGWINCH` gives a sandbox's terminal the size that the caller's has now. Signals outside of 1 to 64 are ignored.
     pub fn deliver(&self, signal: i32) {
         if (1..=64).contains(&signal) {
             let bit = 1_u64 << (signal - 1);

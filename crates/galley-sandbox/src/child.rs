@@ -104,6 +104,7 @@ fn perform_all(
     true
 }
 
+#[allow(clippy::result_large_err, reason = "the child cannot allocate, so a failure travels by value")]
 fn perform(op: &Op, slots: &mut Slots, control: BorrowedFd<'_>) -> Result<(), Failure> {
     match op {
         Op::Overlay(overlay) => mounts::set(slots, overlay.into, overlay::make(overlay)?)?,

@@ -3,6 +3,8 @@
 //! Directories are handed to the kernel as `/proc/self/fd/N`: fsconfig takes strings of at most 255
 //! bytes, mount(2) all options in one page, and overlayfs gives `:`, `,` and `\` meanings of its own.
 
+#![allow(clippy::result_large_err, reason = "the child cannot allocate, so a failure travels by value")]
+
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, OwnedFd};
 

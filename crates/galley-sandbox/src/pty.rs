@@ -1,9 +1,7 @@
 //! Pseudo terminals: opened inside the sandbox, driven from galley's terminal.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
@@ -60,7 +58,6 @@ pub(crate) struct Terminal<'a> {
     input: Option<BorrowedFd<'a>>,
     /// Read from `input`, not yet taken by the terminal.
     pending: Vec<u8>,
-    resized: Option<Resized>,
     _raw: Option<RawMode<'a>>,
 }
 
@@ -70,8 +67,7 @@ impl<'a> Terminal<'a> {
         rustix::fs::fcntl_setfl(&master, flags | OFlags::NONBLOCK)?;
         let tty = input.filter(|input| rustix::termios::isatty(input));
         let raw = tty.map(RawMode::enter).transpose()?;
-        let resized = tty.map(|_| Resized::watch()).transpose()?;
-        let terminal = Self { master, input, pending: Vec::new(), resized, _raw: raw };
+        let terminal = Self { master, input, pending: Vec::new(), _raw: raw };
         // The size may have changed since the sandbox was prepared.
         terminal.follow_size();
         Ok(terminal)
@@ -91,16 +87,8 @@ impl<'a> Terminal<'a> {
         self.input.filter(|_| self.pending.is_empty())
     }
 
-    /// Readable when the window has a new size.
-    pub(crate) fn resized(&self) -> Option<BorrowedFd<'_>> {
-        self.resized.as_ref().map(|resized| resized.event.as_fd())
-    }
-
     /// Gives the sandbox's terminal the size of galley's.
     pub(crate) fn follow_size(&self) {
-        if let Some(resized) = &self.resized {
-            let _ = rustix::io::read(&resized.event, &mut [0; 8]);
-        }
         if let Some(input) = self.input
             && let (rows @ 1.., columns @ 1..) = window_of(input)
         {
@@ -160,51 +148,5 @@ impl Drop for RawMode<'_> {
     fn drop(&mut self) {
         // A terminal that is gone needs no restoring.
         let _ = rustix::termios::tcsetattr(self.terminal, OptionalActions::Drain, &self.before);
-    }
-}
-
-/// The descriptor that the handler of `SIGWINCH` writes to; -1 for none. Signal handlers have no other
-/// way to reach anything.
-static WINDOW_EVENT: AtomicI32 = AtomicI32::new(-1);
-
-/// Watches `SIGWINCH` until it is dropped.
-struct Resized {
-    event: OwnedFd,
-    before: libc::sigaction,
-}
-
-impl Resized {
-    fn watch() -> rustix::io::Result<Self> {
-        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        WINDOW_EVENT.store(event.as_raw_fd(), Ordering::SeqCst);
-        // SAFETY: an all-zero sigaction is valid.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        let handler: extern "C" fn(libc::c_int) = on_resize;
-        action.sa_sigaction = handler as libc::sighandler_t;
-        action.sa_flags = libc::SA_RESTART;
-        let mut before = action;
-        // SAFETY: the handler is async-signal-safe, and both structs are valid.
-        unsafe { libc::sigaction(libc::SIGWINCH, &raw const action, &raw mut before) };
-        Ok(Self { event, before })
-    }
-}
-
-impl Drop for Resized {
-    fn drop(&mut self) {
-        // SAFETY: puts back what sigaction gave.
-        unsafe { libc::sigaction(libc::SIGWINCH, &raw const self.before, std::ptr::null_mut()) };
-        WINDOW_EVENT.store(-1, Ordering::SeqCst);
-    }
-}
-
-extern "C" fn on_resize(_signal: libc::c_int) {
-    let event = WINDOW_EVENT.load(Ordering::SeqCst);
-    let one = 1_u64;
-    // SAFETY: write(2) is async-signal-safe; a bad descriptor is an error that does not matter. errno is
-    // put back for the code that was interrupted.
-    unsafe {
-        let errno = *libc::__errno_location();
-        libc::write(event, (&raw const one).cast(), size_of::<u64>());
-        *libc::__errno_location() = errno;
     }
 }

@@ -51,19 +51,24 @@ enum Source {
     Pipe(usize),
     Master,
     Keys,
-    Resized,
 }
 
 impl Supervisor<'_, '_> {
     /// Until every process of the sandbox is gone.
     pub(crate) fn run(mut self) -> Result<Exit, SandboxError> {
-        let mut terminal = None;
+        let mut terminal: Option<Terminal<'_>> = None;
         let mut killed = false;
         loop {
             let ready = self.wait(terminal.as_ref()).map_err(supervise("wait for the process"))?;
             // First, so that no amount of output delays it.
             if ready.contains(&Source::Wake) {
-                self.wake.take_signals().for_each(|signal| self.child.signal(signal));
+                for signal in self.wake.take_signals() {
+                    match &terminal {
+                        // The kernel tells the processes of the sandbox's terminal once its size is another.
+                        Some(terminal) if signal == libc::SIGWINCH => terminal.follow_size(),
+                        _ => self.child.signal(signal),
+                    }
+                }
             }
             if self.cancel.is_cancelled() && !killed {
                 self.child.signal(libc::SIGKILL);
@@ -118,7 +123,6 @@ impl Supervisor<'_, '_> {
             let write = if terminal.wants_to_write() { PollFlags::OUT } else { PollFlags::empty() };
             sources.push((Source::Master, terminal.master(), PollFlags::IN | write));
             sources.extend(terminal.input().map(|keys| (Source::Keys, keys, PollFlags::IN)));
-            sources.extend(terminal.resized().map(|event| (Source::Resized, event, PollFlags::IN)));
         }
         let mut fds: Vec<_> =
             sources.iter().map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
@@ -138,7 +142,6 @@ impl Supervisor<'_, '_> {
                 }
             }
             (Source::Keys, Some(terminal)) => terminal.read_input(),
-            (Source::Resized, Some(terminal)) => terminal.follow_size(),
             _ => {}
         }
         Ok(())

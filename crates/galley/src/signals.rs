@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use galley_sandbox::Cancel;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 /// What has been received.
@@ -40,12 +40,12 @@ pub fn cancel_on_signals(cancel: &Cancel) -> io::Result<Received> {
     Ok(received)
 }
 
-/// From now on signals go to the process that runs with `cancel`, as to a program in the foreground.
+/// From now on signals go to the process that runs with `cancel`, as to a program in the foreground; a new size of the window goes to its terminal.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
 pub fn hand_on_signals(cancel: &Cancel) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH])?;
     let cancel = cancel.clone();
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {

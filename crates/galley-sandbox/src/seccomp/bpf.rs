@@ -64,7 +64,7 @@ impl Assembler {
     }
 
     /// Answers every number from `first` on with `action`.
-    pub(crate) fn from_number(&mut self, first: u32, action: Action) {
+    pub(crate) fn numbers_from(&mut self, first: u32, action: Action) {
         self.jump(JUMP_GREATER_EQUAL, first, 0, 1);
         self.give(action);
     }
@@ -164,7 +164,7 @@ pub(crate) fn interpret(code: &[sock_filter], architecture: u32, number: u32, ar
         ARCHITECTURE => architecture,
         _ => {
             let argument = args[((offset - ARGUMENTS) / 8) as usize];
-            if (offset - ARGUMENTS) % 8 == 0 { argument as u32 } else { (argument >> 32) as u32 }
+            if (offset - ARGUMENTS).is_multiple_of(8) { argument as u32 } else { (argument >> 32) as u32 }
         }
     };
     let (mut at, mut accumulator) = (0, 0_u32);

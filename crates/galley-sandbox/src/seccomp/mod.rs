@@ -31,7 +31,7 @@ impl Filter {
         assembler.require_architecture(ARCHITECTURE, Action::Fail(libc::ENOSYS));
         assembler.load_number();
         // Also refuses the x32 calls of x86_64, whose numbers have bit 30 set.
-        assembler.from_number(list::LAST_KNOWN + 1, Action::Fail(libc::ENOSYS));
+        assembler.numbers_from(list::LAST_KNOWN + 1, Action::Fail(libc::ENOSYS));
         for rule in list::rules() {
             // Numbers of system calls are small and positive.
             if let Ok(number) = u32::try_from(rule.number) {

@@ -182,7 +182,7 @@ fn set_mtime(root: &Path, path: &Path, mtime: Timespec) -> io::Result<()> {
 }
 
 fn only_mtime(mtime: Timespec) -> Timestamps {
-    let omit = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT.into() };
+    let omit = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
     Timestamps { last_access: omit, last_modification: mtime }
 }
 

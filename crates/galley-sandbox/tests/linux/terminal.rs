@@ -62,32 +62,33 @@ fn keys_reach_the_process() {
 #[test]
 fn interrupting_from_the_keyboard_works() {
     let script = "trap 'echo stopped; exit 9' INT; echo x >/ready; while :; do sleep 0.01; done";
-    let (result, _) = while_ready(script, |_, person| person.write_all(b"\x03").unwrap());
+    let (result, _) = while_ready(script, |_, person, _| person.write_all(b"\x03").unwrap());
     // The terminal shows the key as it always does.
     assert_eq!(result, (Exit::Code(9), "^Cstopped\r\n".into()));
 }
 
 /// Runs `script`, and does `then` once it has made `/ready`: before that, galley may not have the person's terminal in raw mode yet, and
 /// an interrupt would be lost to a terminal without a foreground process. Gives what came out, and what the person saw.
-fn while_ready(script: &str, then: impl FnOnce(&OwnedFd, &mut File)) -> ((Exit, String), Vec<u8>) {
+fn while_ready(script: &str, then: impl FnOnce(&OwnedFd, &mut File, &Cancel)) -> ((Exit, String), Vec<u8>) {
     let lab = Lab::new();
     let (mut person, tty) = person();
     let mut process = lab.shell(script);
     process.terminal = true;
     lab.plan(&process).create_layer(&lab.path("stubs")).unwrap();
+    let cancel = Cancel::new();
     let ready = lab.path("upper/ready");
     let result = thread::scope(|scope| {
         let running = scope.spawn(|| {
             let mut out = Vec::new();
             let mut take = |_, bytes: &[u8]| out.extend_from_slice(bytes);
             let io = Io { stdin: Stdin::Fd(tty.as_fd()), output: Output::Callback(&mut take) };
-            let exit = lab.sandbox.run(&process, io, &Cancel::new()).unwrap();
+            let exit = lab.sandbox.run(&process, io, &cancel).unwrap();
             (exit, String::from_utf8(out).unwrap())
         });
         until("the process is ready and the terminal raw", || {
             ready.exists() && !tcgetattr(&tty).unwrap().local_modes.contains(LocalModes::ISIG)
         });
-        then(&tty, &mut person);
+        then(&tty, &mut person, &cancel);
         running.join().unwrap()
     });
     drop(tty);
@@ -107,11 +108,10 @@ fn a_terminal_without_keys_shows_output_all_the_same() {
 #[test]
 fn a_new_window_size_is_followed() {
     let script = "trap 'stty size; exit 0' WINCH; stty size; echo x >/ready; while :; do sleep 0.01; done";
-    let (result, seen) = while_ready(script, |tty, _| {
+    let (result, seen) = while_ready(script, |tty, _, cancel| {
         let size = Winsize { ws_row: 10, ws_col: 20, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(tty, size).unwrap();
-        // The signal goes to the terminal's foreground processes, of which this test is none.
-        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::WINCH).unwrap();
+        cancel.deliver(libc::SIGWINCH);
     });
     assert_eq!(result, (Exit::Code(0), "33 77\r\n10 20\r\n".into()));
     // Nothing was echoed on the person's side: it was in raw mode.
