@@ -1,5 +1,7 @@
 //! The project keeps its own rules: `cargo xtask tidy` as a test.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use std::path::Path;
 
 #[test]

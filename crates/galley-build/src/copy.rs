@@ -51,6 +51,9 @@ pub enum CopyError {
     Fill(#[from] FillError),
 }
 
+/// Says which line of an ignore file keeps a path out of a context.
+pub type Hidden<'h> = dyn Fn(&TreePath) -> Option<HiddenBy> + Sync + 'h;
+
 /// Where a source word of COPY or ADD is looked up.
 #[derive(Clone, Copy)]
 pub struct Source<'t> {
@@ -61,7 +64,7 @@ pub struct Source<'t> {
     /// Whether it is a build context, whose named pipes and devices cannot be copied.
     pub is_context: bool,
     /// Which line of an ignore file keeps a path out of the tree; `None` where nothing is ever kept out.
-    pub hidden: Option<&'t (dyn Fn(&TreePath) -> Option<HiddenBy> + Sync)>,
+    pub hidden: Option<&'t Hidden<'t>>,
 }
 
 /// The flags of COPY and ADD that decide what is selected.

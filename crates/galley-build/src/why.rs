@@ -156,7 +156,7 @@ pub fn changed_file(context: &str, before: &Diff, now: &Diff) -> Option<Cause> {
             (Some((path, _)), None) => changes.push((path, FileChange::Removed)),
             (None, Some((path, _))) => changes.push((path, FileChange::Added)),
             (Some((path, a)), Some((_, b))) => {
-                changes.extend(entry_change(a, b).map(|change| (path, change)))
+                changes.extend(entry_change(a, b).map(|change| (path, change)));
             }
             (None, None) => {}
         }

@@ -1,5 +1,7 @@
 //! A build context on disk: what a scan takes in, what it leaves out, and when it looks at bytes again.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};

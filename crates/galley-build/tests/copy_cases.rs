@@ -1,5 +1,7 @@
 //! COPY as tables: `testdata/copy/*.txt` has a source tree, a destination tree, a COPY line, and the layer that comes out.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 

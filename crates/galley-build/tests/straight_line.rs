@@ -1,5 +1,7 @@
 //! The whole line on this machine's kernel: a Dockerfile on `scratch` with a busybox from the context, built, rebuilt and run.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

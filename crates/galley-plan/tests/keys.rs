@@ -1,6 +1,8 @@
 //! Keys are pinned: a change of the encoding throws away every user's cache, so it must be meant. And they keep apart what
 //! differs.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use galley_image::{ChainId, DiffId, Digest, Platform, TreeDigest};
 use galley_plan::{
     CacheKey, CacheSharing, ContextSource, Copy, CopySource, ImageSource, InlineFile, InputKey, KeyEncoder,

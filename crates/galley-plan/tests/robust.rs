@@ -1,5 +1,7 @@
 //! Whatever the text and the options: planning answers, and what it answers is well formed.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 mod support;
 
 use galley_plan::{Op, Plan};

@@ -59,6 +59,9 @@ struct Walk<'a> {
     value: Vec<u8>,
 }
 
+/// A name in a directory, and what lies there.
+type Child = (Box<[u8]>, Stat);
+
 impl Walk<'_> {
     fn on_disk(&self, path: &TreePath) -> PathBuf {
         match path.is_root() {
@@ -85,7 +88,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn children(&self, path: &TreePath) -> Result<Vec<(Box<[u8]>, Stat)>, StoreError> {
+    fn children(&self, path: &TreePath) -> Result<Vec<Child>, StoreError> {
         let name: &[u8] = if path.is_root() { b"." } else { path.as_bytes() };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
@@ -177,7 +180,7 @@ fn found(path: TreePath, what: What, stat: &Stat) -> Found {
         path,
         what,
         inode: (stat.st_dev, stat.st_ino),
-        names: u64::from(stat.st_nlink),
+        names: stat.st_nlink,
         ctime: time(stat.st_ctime, stat.st_ctime_nsec),
     }
 }

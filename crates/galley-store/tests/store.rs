@@ -1,5 +1,7 @@
 //! The store through its public interface, in real directories; one suite for both snapshotters.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

@@ -2,6 +2,7 @@
 //!
 //! A new case is a new file; `GALLEY_BLESS=1 cargo test -p galley-syntax --test parse` writes the dumps anew.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
 #![allow(clippy::disallowed_methods, reason = "the crate is pure; its tests read their cases from files")]
 
 mod dump;

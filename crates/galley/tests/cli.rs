@@ -1,5 +1,7 @@
 //! The program as people meet it: every file of `testdata/cli` is run against the binary.
 
+#![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
+
 use std::path::{Path, PathBuf};
 
 use galley_testkit::expect::cases;

@@ -128,7 +128,7 @@ impl Unpack<'_> {
         match &entry.kind {
             Kind::Symlink(target) => rustix::fs::symlinkat(OsStr::from_bytes(target), &parent, name)?,
             Kind::Fifo => {
-                rustix::fs::mknodat(&parent, name, FileType::Fifo, Mode::from_raw_mode(entry.mode), 0)?
+                rustix::fs::mknodat(&parent, name, FileType::Fifo, Mode::from_raw_mode(entry.mode), 0)?;
             }
             _ => {
                 let flags =

@@ -16,7 +16,7 @@ impl Solver<'_> {
         image: &ImageSource,
         need: Need,
     ) -> Result<Solved, Failure> {
-        let solved = |root, identity| Solved { root, identity, ran: false, created: 0 };
+        let solved = |root, identity| Solved { root, identity, ran: false };
         let Some(chain) = image.chain else { return Ok(solved(Root::Nothing, None)) };
         let identity = Some(base_identity(chain));
         if let Some(snapshot) = self.world.store.chain_snapshot(chain, self.lease)? {

@@ -155,8 +155,11 @@ fn planned(actions: &[Action<'_>]) -> Diff {
     actions.iter().map(|action| (action.path.clone(), Change::put(action.put.entry().clone()))).collect()
 }
 
-/// The entries of a linked layer as they have to be on `tree`: path there, path in the layer, entry. `None` where the layer fits as it is.
-fn rerooted(tree: &Tree, diff: &Diff) -> Result<Option<Vec<(TreePath, TreePath, Entry)>>, StepProblem> {
+/// An entry of a linked layer on a parent: its path there, its path in the layer, and what it is.
+type Moved = (TreePath, TreePath, Entry);
+
+/// The entries of a linked layer as they have to be on `tree`. `None` where the layer fits as it is.
+fn rerooted(tree: &Tree, diff: &Diff) -> Result<Option<Vec<Moved>>, StepProblem> {
     let mut moved = Vec::with_capacity(diff.len());
     let mut fits = true;
     for (from, change) in diff {

@@ -62,8 +62,6 @@ pub(crate) struct Solved {
     pub identity: Option<CacheKey>,
     /// Whether it ran in this build.
     pub ran: bool,
-    /// When it ran: seconds since 1970; 0 for sources.
-    pub created: i64,
 }
 
 impl Solved {
@@ -212,7 +210,7 @@ impl<'a> Solver<'a> {
             let solved = match &vertex.op {
                 Op::Image(image) => self.solve_image(id, image, need),
                 Op::Context(_) | Op::Inline(_) => {
-                    Ok(Solved { root: Root::Nothing, identity: None, ran: false, created: 0 })
+                    Ok(Solved { root: Root::Nothing, identity: None, ran: false })
                 }
                 Op::Run(_) | Op::Copy(_) | Op::Mkdir(_) | Op::Merge => self.solve_step(id, need),
             };

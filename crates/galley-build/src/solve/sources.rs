@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use galley_image::{Tree, TreeDigest, TreePath};
+use galley_image::{Tree, TreeDigest};
 use galley_plan::{InlineFile, InputKey, MountKind, Op, VertexId};
 use galley_store::{Snapshot, SnapshotState, Store};
 
 use super::step::Inputs;
 use super::{Failure, Need, Root, Solved, Solver};
 use crate::context::Context;
-use crate::copy::{self, HiddenBy, NothingFound, SelectOptions, Selection, Source, SourceBytes, inline_tree};
+use crate::copy::{self, Hidden, NothingFound, SelectOptions, Selection, Source, SourceBytes, inline_tree};
 use crate::error::StepProblem;
 
 /// One way in which a step reads a source.
@@ -142,7 +142,7 @@ pub(super) enum SourceFiles<'s> {
         /// The scanned directory.
         context: &'s Context,
         /// Which line of its ignore file hides a path.
-        hidden: Box<dyn Fn(&TreePath) -> Option<HiddenBy> + Sync + 's>,
+        hidden: Box<Hidden<'s>>,
     },
     /// A stage or image.
     Layers {

@@ -100,7 +100,7 @@ impl Solver<'_> {
         let outcome = if why == Reuse::Unchanged { StepOutcome::Unchanged } else { StepOutcome::SameContent };
         self.note(id, facts, outcome);
         self.tell(&Event::Cached { step: step_id(id), why });
-        solved_at(record.result, false, record.created)
+        solved_at(record.result, false)
     }
 
     pub(super) fn inputs(&self, id: VertexId, need: Need) -> Result<Inputs, Failure> {
@@ -161,7 +161,7 @@ impl Solver<'_> {
         self.note(id, facts, StepOutcome::Ran(made.cause));
         let size = self.world.store.diff(made.snapshot.layer)?.size();
         self.tell(&Event::Finished { step: step_id(id), outcome: Outcome::Done { size } });
-        Ok(solved_at(made.snapshot.id, true, self.world.now))
+        Ok(solved_at(made.snapshot.id, true))
     }
 }
 
@@ -180,6 +180,6 @@ pub(super) struct Made {
     pub cause: crate::why::Cause,
 }
 
-fn solved_at(snapshot: galley_store::SnapshotId, ran: bool, created: i64) -> Solved {
-    Solved { root: Root::At(snapshot), identity: Some(snapshot_identity(snapshot)), ran, created }
+fn solved_at(snapshot: galley_store::SnapshotId, ran: bool) -> Solved {
+    Solved { root: Root::At(snapshot), identity: Some(snapshot_identity(snapshot)), ran }
 }

@@ -1,14 +1,13 @@
 //! Cases of the planner as text: a Dockerfile whose `# plan …` comments say how it is built, and what comes out.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use galley_image::{DiffId, Digest, ImageConfig, Platform};
 use galley_plan::{
     ImageName, ImageNeed, LowerOptions, NamedContextKind, Needs, Network, Plan, Resolved, ResolvedImage,
     Stages, lower, plan,
 };
-use galley_syntax::{Diagnostic, LineIndex, Span, parse};
+use galley_syntax::{Diagnostic, parse};
 
 /// How a case is built.
 pub struct Case {
@@ -90,50 +89,4 @@ impl Case {
         let (resolved, rounds) = self.resolve(&stages);
         Ok((plan(&stages, &resolved)?, rounds))
     }
-}
-
-/// What a case comes out as.
-pub fn outcome(text: &str) -> String {
-    let case = Case::read(text);
-    let source = text.as_bytes();
-    match case.plan(source) {
-        Err(diagnostics) => rendered(&diagnostics, source),
-        Ok((plan, rounds)) => {
-            let mut out = rendered(&plan.warnings, source);
-            for (index, needs) in rounds.iter().enumerate() {
-                let place =
-                    |span: &Span| format!("line {}", LineIndex::new(source).line_column(span.start).line);
-                for (need, span) in &needs.images {
-                    writeln!(out, "needs {index}: image {} {} ({})", need.name, need.platform, place(span))
-                        .unwrap();
-                }
-                for (name, span) in &needs.contexts {
-                    writeln!(out, "needs {index}: context `{name}` ({})", place(span)).unwrap();
-                }
-            }
-            out + &if case.dot { plan.to_dot() } else { plan.to_text() }
-        }
-    }
-}
-
-fn rendered(diagnostics: &[Diagnostic], source: &[u8]) -> String {
-    let lines = LineIndex::new(source);
-    let excerpt = |span: Span| {
-        let at = lines.line_column(span.start);
-        let text = String::from_utf8_lossy(span.of(source)).replace('\n', "\\n");
-        format!("{}:{} `{text}`", at.line, at.column)
-    };
-    let mut out = String::new();
-    for diagnostic in diagnostics {
-        let severity = if diagnostic.is_error() { "error" } else { "warning" };
-        writeln!(out, "{severity}[{}] {}", diagnostic.code, excerpt(diagnostic.span)).unwrap();
-        writeln!(out, "    {}", diagnostic.message).unwrap();
-        for label in &diagnostic.labels {
-            writeln!(out, "    {}: {}", excerpt(label.span), label.message).unwrap();
-        }
-        for help in &diagnostic.help {
-            writeln!(out, "    help: {help}").unwrap();
-        }
-    }
-    out
 }

@@ -25,8 +25,7 @@ impl LineBuffer {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
-        let mut pieces = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
-        while let Some(piece) = pieces.next() {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let Some(end) = piece.strip_suffix(b"\n") else {
                 unfinished.extend_from_slice(piece);
                 break;
