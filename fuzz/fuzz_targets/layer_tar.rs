@@ -3,7 +3,7 @@
 
 use std::io::Read;
 
-use galley_image::layer_tar::{LayerSink, TarProfile, Whiteouts, pack, read};
+use galley_image::layer_tar::{LayerSink, TarProfile, Times, Whiteouts, pack, read};
 use galley_image::{ContentDigest, Diff, DiffBuilder, DiffError, Entry, Kind, Tree, TreePath};
 use libfuzzer_sys::fuzz_target;
 
@@ -50,7 +50,7 @@ fn packed(diff: &Diff, contents: &std::collections::HashMap<ContentDigest, Vec<u
         Ok(Box::new(std::io::Cursor::new(bytes)))
     };
     // Device numbers beyond the format are refused.
-    pack(diff, &TarProfile::current(None), &mut open, &mut out).ok()?;
+    pack(diff, &TarProfile::current(Times::Kept), &mut open, &mut out).ok()?;
     Some(out)
 }
 

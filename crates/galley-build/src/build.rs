@@ -1,14 +1,17 @@
 //! The straight line: parse, lower, resolve, plan, solve, export.
 
-use galley_image::{ChainId, Digest, ImageConfig, Reference};
-use galley_plan::{LowerOptions, NamedContextKind, Op, Plan, PlannedStage, VertexId};
-use galley_store::{ImageLayer, Lease, NewImage, Snapshot};
+use std::sync::Arc;
+
+use galley_image::{ChainId, Digest, ImageConfig, Reference, Tree};
+use galley_plan::{LowerOptions, NamedContextKind, Op, Plan, PlannedStage, Vertex, VertexId};
+use galley_store::{Image, ImageLayer, Lease, NewImage, Snapshot};
 
 use crate::error::BuildError;
-use crate::events::{Event, Events, Exported, Step};
+use crate::events::{Event, Events, Exported, Step, StepId};
 use crate::export;
 use crate::image::{StepLayer, configuration};
 use crate::journal::Journal;
+use crate::pull::fetch_blobs;
 use crate::request::{BuildRequest, NamedContext, NetworkMode};
 use crate::resolve::{Found, resolve};
 use crate::solve::{Solver, step_id};
@@ -36,7 +39,35 @@ pub struct Built {
 /// [`BuildError`]. The store stays whole, and what was finished before the failure is found by the next build.
 pub fn build(request: &BuildRequest, world: &World<'_>, events: &dyn Events) -> Result<Built, BuildError> {
     let planned = self::plan(request, world, events)?;
-    let PlanLine { plan, found, lease } = &planned;
+    solved(&planned, request, world, events, |solver| {
+        let journal = solver.journal();
+        keep_journal(world, request, &journal)?;
+        Ok(journal)
+    })
+    .and_then(|(solver, journal)| finish(&planned, request, world, events, &solver, &journal))
+}
+
+/// Builds what the target of `request` needs and returns the file tree that it ends with. No image is made of it, nothing
+/// is written out, and the journal of the last build stays.
+///
+/// # Errors
+/// As [`build`].
+pub fn tree(request: &BuildRequest, world: &World<'_>, events: &dyn Events) -> Result<Arc<Tree>, BuildError> {
+    let planned = self::plan(request, world, events)?;
+    let (solver, ()) = solved(&planned, request, world, events, |_| Ok(()))?;
+    let top = target(&planned.plan)?.top.map(|top| solver.top_snapshot(top)).transpose()?.flatten();
+    Ok(world.store.tree(top)?)
+}
+
+/// Solves the targets. `always` comes after it, also after a failure.
+fn solved<'a, T>(
+    planned: &'a PlanLine,
+    request: &'a BuildRequest,
+    world: &'a World<'a>,
+    events: &'a dyn Events,
+    always: impl FnOnce(&Solver<'a>) -> Result<T, BuildError>,
+) -> Result<(Solver<'a>, T), BuildError> {
+    let PlanLine { plan, found, lease } = planned;
     events.event(&Event::Planned { steps: steps(plan) });
     for warning in &plan.warnings {
         events.event(&Event::Warning { step: None, message: warning.message.clone() });
@@ -47,14 +78,12 @@ pub fn build(request: &BuildRequest, world: &World<'_>, events: &dyn Events) -> 
         plan.targets.iter().filter_map(|target| plan.stages.get(*target)?.top).collect();
     let solved = solver.solve(&tops);
     found.save_digests(request)?;
-    let journal = solver.journal();
-    keep_journal(world, request, &journal)?;
-    let built = solved.and_then(|_| finish(request, world, events, plan, &solver, &journal));
+    let value = always(&solver)?;
     if solver.anything_ran() {
         // Also after a failure: what was finished before it is worth keeping through a power cut.
         world.store.sync()?;
     }
-    built
+    solved.map(|_| (solver, value))
 }
 
 /// A plan and what it was made from.
@@ -128,35 +157,65 @@ fn steps(plan: &Plan) -> Vec<Step> {
 
 /// From the solved target to the image in the store, its names, and the outputs.
 fn finish(
+    planned: &PlanLine,
     request: &BuildRequest,
     world: &World<'_>,
     events: &dyn Events,
-    plan: &Plan,
     solver: &Solver<'_>,
     journal: &Journal,
 ) -> Result<Built, BuildError> {
-    let stage =
-        plan.targets.first().and_then(|target| plan.stages.get(*target)).ok_or(BuildError::Cancelled)?;
+    let stage = target(&planned.plan)?;
     let top = stage.top.map(|top| solver.top_snapshot(top)).transpose()?.flatten();
     let chain = world.store.chain(top)?;
-    let (config, layers) = assemble(request, world, plan, solver.found, stage, &chain)?;
-    let bytes = export::config_bytes(&config);
-    let id = world.store.put_image(&NewImage { config: bytes, layers, manifest: None })?;
-    for tag in &request.tags {
-        world.store.tag(tag, id)?;
-    }
+    let (config, layers) = assemble(request, world, &planned.plan, solver.found, stage, &chain)?;
     let size = export::size_of(world.store, &chain)?;
-    let image =
-        Exported::Image { id, tags: request.tags.clone(), size, layers: config.rootfs.diff_ids.len() };
-    events.event(&Event::Exported { result: image });
+    let image = Image {
+        id: Digest::of(&export::config_bytes(&config)),
+        config: export::config_bytes(&config),
+        layers,
+        manifest: None,
+        tags: request.tags.clone(),
+        digests: Vec::new(),
+        created: world.now,
+        size,
+    };
+    if request.keeps_image() {
+        let Image { id, config, layers, .. } = image.clone();
+        world.store.put_image(&NewImage { config, layers, manifest: None })?;
+        for tag in &request.tags {
+            world.store.tag(tag, id)?;
+        }
+        let (tags, layers) = (request.tags.clone(), image.layers.len());
+        events.event(&Event::Exported { result: Exported::Image { id, tags, size, layers } });
+    }
+    let written = write_outputs(&image, request, world, events, &planned.lease)?;
+    let (id, tags) = (image.id, image.tags);
+    Ok(Built { id, config, tags, written, why: why::summary(journal) })
+}
+
+fn write_outputs(
+    image: &Image,
+    request: &BuildRequest,
+    world: &World<'_>,
+    events: &dyn Events,
+    lease: &Lease,
+) -> Result<Vec<export::Written>, BuildError> {
     let mut written = Vec::with_capacity(request.outputs.len());
     for output in &request.outputs {
-        let done = export::write(world.store, id, &request.tags, output, request.source_date_epoch)?;
-        events
-            .event(&Event::Exported { result: Exported::Path { path: done.path.clone(), size: done.size } });
+        if output.format.needs_blobs() {
+            // The step of no vertex: layers of a base that no step of this build needed.
+            fetch_blobs(image, world, events, StepId(u32::MAX), lease).map_err(BuildError::Layers)?;
+        }
+        let done = export::write(world.store, image, &request.tags, output)?;
+        let result = Exported::Path { path: done.path.clone(), size: done.size };
+        events.event(&Event::Exported { result });
         written.push(done);
     }
-    Ok(Built { id, config, tags: request.tags.clone(), written, why: why::summary(journal) })
+    Ok(written)
+}
+
+fn target(plan: &Plan) -> Result<&PlannedStage, BuildError> {
+    plan.targets.first().and_then(|target| plan.stages.get(*target)).ok_or(BuildError::Cancelled)
 }
 
 /// The configuration of the target's image, and its layers. Diff IDs of new layers are hashed side by side.
@@ -170,11 +229,16 @@ fn assemble(
 ) -> Result<(ImageConfig, Vec<ImageLayer>), BuildError> {
     let base = stage.config.rootfs.diff_ids.len();
     let own = chain.get(base..).unwrap_or_default();
-    let profile = export::profile(request.source_date_epoch);
+    let made_by = stage.history.iter().filter_map(|step| plan.vertex(step.vertex?));
     let hashed = std::thread::scope(|scope| {
         let handles: Vec<_> = own
             .iter()
-            .map(|snapshot| scope.spawn(|| world.store.diff_id(snapshot.layer, &profile)))
+            .zip(made_by)
+            .map(|(snapshot, vertex)| {
+                let profile =
+                    export::profile(request.source_date_epoch, has_times_of_a_checkout(plan, vertex));
+                scope.spawn(move || world.store.diff_id(snapshot.layer, &profile))
+            })
             .collect();
         let joined = handles
             .into_iter()
@@ -202,4 +266,22 @@ fn assemble(
         layers.push(ImageLayer { diff_id: *diff_id, blob, snapshot: Some(snapshot.id) });
     }
     Ok((config, layers))
+}
+
+/// Whether the times of the files that a step puts into its layer may be those of a checkout: they come out of a build
+/// context, or out of a stage that may have them from there. Those of an image are the image's.
+fn has_times_of_a_checkout(plan: &Plan, vertex: &Vertex) -> bool {
+    match &vertex.op {
+        Op::Run(_) => false,
+        Op::Copy(_) => {
+            let mut sources = vertex.sources.iter().filter_map(|source| plan.vertex(*source));
+            !sources.all(|source| matches!(source.op, Op::Image(_)))
+        }
+        Op::Merge => {
+            let mut layers = vertex.sources.iter().filter_map(|layer| plan.vertex(*layer));
+            layers.any(|layer| has_times_of_a_checkout(plan, layer))
+        }
+        Op::Mkdir(_) => true,
+        Op::Image(_) | Op::Context(_) | Op::Inline(_) => true,
+    }
 }

@@ -94,7 +94,7 @@ pub fn run(
     io: Io<'_>,
 ) -> Result<Exit, RunError> {
     let lease = world.store.lease()?;
-    let (found, top) = unpacked(&request.image, world, events, &lease)?;
+    let (found, top) = unpacked(&request.image, world, events, StepId(u32::MAX), &lease)?;
     let mut prepared = world.store.prepare(top, &lease)?;
     let tree = prepared.parent_tree()?;
     let chain = world.store.chain(top)?;
@@ -123,20 +123,21 @@ pub(crate) fn unpacked(
     image: &Image,
     world: &World<'_>,
     events: &dyn Events,
+    step: StepId,
     lease: &Lease,
 ) -> Result<(FoundImage, Option<galley_store::SnapshotId>), ImageError> {
-    let reference = image.tags.first().cloned().map_or_else(|| unnamed(image), Ok)?;
-    let found = crate::resolve::in_store(&reference, image)?;
+    let found = crate::resolve::in_store(&name_of(image)?, image)?;
     let Some(chain) = found.chain() else { return Ok((found, None)) };
     if let Some(snapshot) = world.store.chain_snapshot(chain, lease)? {
         return Ok((found, Some(snapshot.id)));
     }
-    let pull = Pull { world, events, step: StepId(u32::MAX), lease };
+    let pull = Pull { world, events, step, lease };
     let top = pull.unpack(&found)?;
     Ok((found, top))
 }
 
-/// Makes an image's files available, so that its tree can be listed and its files read. Returns its snapshot; `None` without layers.
+/// Makes an image's files available, so that its tree can be listed and its files read. Returns its snapshot; `None` without
+/// layers. Reports belong to `step`.
 ///
 /// # Errors
 /// [`ImageError`].
@@ -144,13 +145,17 @@ pub fn unpack(
     image: &Image,
     world: &World<'_>,
     events: &dyn Events,
+    step: StepId,
     lease: &Lease,
 ) -> Result<Option<galley_store::SnapshotId>, ImageError> {
-    Ok(unpacked(image, world, events, lease)?.1)
+    Ok(unpacked(image, world, events, step, lease)?.1)
 }
 
-/// A name for an image that has none: messages show its id.
-fn unnamed(image: &Image) -> Result<Reference, ImageError> {
+/// The image's first name; messages show the id of one that has none.
+pub(crate) fn name_of(image: &Image) -> Result<Reference, ImageError> {
+    if let Some(name) = image.tags.first().or(image.digests.first()) {
+        return Ok(name.clone());
+    }
     let bad = |reason: String| StoreError::BadImage { image: image.id, reason };
     Ok(format!("unnamed@{}", image.id)
         .parse()
@@ -235,6 +240,7 @@ mod tests {
                 layers: Vec::new(),
                 manifest: None,
                 tags: Vec::new(),
+                digests: Vec::new(),
                 created: 0,
                 size: 0,
             },

@@ -44,6 +44,9 @@ pub enum BuildError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Layers that an output needs cannot be fetched.
+    #[error("cannot write the image out: {0}")]
+    Layers(#[source] ImageError),
     /// An output cannot be written.
     #[error(transparent)]
     Export(#[from] ExportError),

@@ -8,12 +8,13 @@ mod blobs;
 pub mod gzip;
 mod layout;
 mod rootfs;
+mod sparse;
 mod target;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use galley_image::layer_tar::{PackError, TarProfile};
+use galley_image::layer_tar::{PackError, TarProfile, Times};
 use galley_image::{Descriptor, Digest, ImageConfig, Reference, TreePath};
 use galley_store::{Image, Snapshot, Store, StoreError};
 
@@ -59,11 +60,19 @@ pub enum ExportError {
     /// The files of a layer were pruned.
     #[error("the files of the image's layer {0} were pruned: pull, load or build the image again")]
     MissingLayer(Digest),
-    /// The image was built with another `SOURCE_DATE_EPOCH`, so its layers cannot be packed the same way.
+    /// Nothing says how the layer was packed when it got its diff ID.
+    #[error("how layer {0} of the image was packed is not known any more: build the image again")]
+    UnknownProfile(Digest),
+    /// The files of a layer are not those that it was made with.
     #[error(
-        "layer {0} packs to other bytes now: write it out with the SOURCE_DATE_EPOCH that it was built with"
+        "the layer packs to {found} and not to {expected}: `galley store check --deep` tells which files of the store changed"
     )]
-    OtherProfile(Digest),
+    Changed {
+        /// The diff ID in the image's configuration.
+        expected: Digest,
+        /// What its files pack to.
+        found: Digest,
+    },
 }
 
 impl From<io::Error> for ExportError {
@@ -79,10 +88,15 @@ impl ExportError {
     }
 }
 
-/// How layers are packed: with `epoch` (seconds since 1970, `SOURCE_DATE_EPOCH`) later times become that one.
+/// What becomes of the times in a layer. `epoch` is `SOURCE_DATE_EPOCH` in seconds since 1970; `checkout` says that the
+/// times of the layer's files are those of some checkout, which differ from one to the next.
 #[must_use]
-pub fn profile(epoch: Option<i64>) -> TarProfile {
-    TarProfile::current(epoch)
+pub fn profile(epoch: Option<i64>, checkout: bool) -> TarProfile {
+    TarProfile::current(match (epoch, checkout) {
+        (None, _) => Times::Kept,
+        (Some(epoch), true) => Times::All(epoch),
+        (Some(epoch), false) => Times::AtMost(epoch),
+    })
 }
 
 /// A configuration as the bytes whose digest is the image's id: compact JSON, fields in a fixed order.
@@ -100,28 +114,26 @@ pub fn size_of(store: &Store, chain: &[Snapshot]) -> Result<u64, StoreError> {
     chain.iter().map(|snapshot| Ok(store.diff(snapshot.layer)?.size())).sum()
 }
 
-/// Writes the image `id` to `output`, under the names `tags`. Files appear whole or not at all.
+/// Writes `image` to `output`, under the names `tags`. Files appear whole or not at all.
 ///
 /// # Errors
 /// [`ExportError`].
 pub fn write(
     store: &Store,
-    id: Digest,
+    image: &Image,
     tags: &[Reference],
     output: &Output,
-    epoch: Option<i64>,
 ) -> Result<Written, ExportError> {
-    let image = store.image_by_id(&id.to_string())?;
-    let format = output.format;
-    match (format, &output.destination) {
+    match (output.format, &output.destination) {
         (OutputFormat::Local, Destination::Path(path)) => {
-            let size = rootfs::directory(store, &image, path)?;
+            let size = rootfs::directory(store, image, path)?;
             Ok(Written { path: path.display().to_string(), size, manifest: None })
         }
         (OutputFormat::OciDirectory, Destination::Path(path)) => {
-            let packaged = package(store, &image, &profile(epoch))?;
-            let size = layout::directory(store, &packaged, tags, path)?;
-            Ok(Written { path: path.display().to_string(), size, manifest: Some(packaged.manifest.digest) })
+            let images = [Named { packaged: package(store, image)?, tags: tags.to_vec() }];
+            let size = layout::directory(store, &images, path)?;
+            let manifest = images.first().map(|image| image.packaged.manifest.digest);
+            Ok(Written { path: path.display().to_string(), size, manifest })
         }
         (OutputFormat::Local | OutputFormat::OciDirectory, Destination::Stdout) => {
             let source =
@@ -129,28 +141,56 @@ pub fn write(
             Err(ExportError::Write { path: "-".into(), source })
         }
         (OutputFormat::Tar, destination) => target::write(destination, |out| {
-            rootfs::tar(store, &image, epoch, out)?;
+            rootfs::tar(store, image, out)?;
             Ok(None)
         }),
         (OutputFormat::Oci | OutputFormat::Docker, destination) => {
-            let packaged = package(store, &image, &profile(epoch))?;
-            let is_docker = format == OutputFormat::Docker;
-            target::write(destination, |out| {
-                archive::write(store, &packaged, tags, is_docker, out)?;
-                Ok(Some(packaged.manifest.digest))
-            })
+            let docker = output.format == OutputFormat::Docker;
+            save(store, &[(image.clone(), tags.to_vec())], docker, destination)
         }
     }
 }
 
-/// The blobs of the image `id` that [`write`] needs and the store lacks, to be fetched before.
+/// Writes several images into one archive, each under the names beside it: an OCI layout in a tar, and a docker archive
+/// at once where `docker` says so.
 ///
 /// # Errors
-/// [`ExportError::Store`].
-pub fn missing_blobs(store: &Store, id: Digest) -> Result<Vec<Descriptor>, ExportError> {
-    let image: Image = store.image_by_id(&id.to_string())?;
-    let named = image.layers.into_iter().filter_map(|layer| layer.blob);
-    Ok(named.filter(|blob| !store.has_blob(&blob.digest)).collect())
+/// [`ExportError`].
+pub fn save(
+    store: &Store,
+    images: &[(Image, Vec<Reference>)],
+    docker: bool,
+    destination: &Destination,
+) -> Result<Written, ExportError> {
+    let named = |(image, tags): &(Image, Vec<Reference>)| {
+        Ok(Named { packaged: package(store, image)?, tags: tags.clone() })
+    };
+    let images: Vec<Named> = images.iter().map(named).collect::<Result<_, ExportError>>()?;
+    target::write(destination, |out| {
+        archive::write(store, &images, docker, out)?;
+        Ok(images.first().map(|image| image.packaged.manifest.digest))
+    })
+}
+
+/// An image whose blobs are all in the store, and the names that it is written out under.
+struct Named {
+    packaged: Packaged,
+    tags: Vec<Reference>,
+}
+
+/// The blobs of `image` that an archive needs and no image of the store has, to be fetched before.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn missing_blobs(store: &Store, image: &Image) -> Result<Vec<Descriptor>, StoreError> {
+    let named = image.layers.iter().filter_map(|layer| Some((layer.diff_id, layer.blob.clone()?)));
+    let missing: Vec<_> = named.filter(|(_, blob)| !store.has_blob(&blob.digest)).collect();
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = blobs::known(store)?;
+    let unknown = missing.into_iter().filter(|(diff_id, _)| !known.contains_key(diff_id));
+    Ok(unknown.map(|(_, blob)| blob).collect())
 }
 
 /// A path of an image's tree below a directory on disk.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use galley_image::{ChainId, Descriptor, DiffId, Reference};
 use galley_registry::Images;
-use galley_store::{Lease, SnapshotId, SnapshotState, Wait};
+use galley_store::{BlobWriter, Image, Lease, SnapshotId, SnapshotState, StoreError, Wait};
 
 use crate::error::ImageError;
 use crate::events::{Event, Events, StepId};
@@ -27,6 +27,26 @@ pub(crate) struct Pull<'a> {
     pub step: StepId,
     /// Holds what is unpacked.
     pub lease: &'a Lease,
+}
+
+/// Fetches what the store lacks of the blobs that an archive of `image` needs. Reports belong to `step`.
+///
+/// # Errors
+/// [`ImageError`]: [`ImageError::LayerGone`] where nothing says where a blob is.
+pub fn fetch_blobs(
+    image: &Image,
+    world: &World<'_>,
+    events: &dyn Events,
+    step: StepId,
+    lease: &Lease,
+) -> Result<(), ImageError> {
+    let missing = crate::export::missing_blobs(world.store, image)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let found = crate::resolve::in_store(&crate::container::name_of(image)?, image)?;
+    let pull = Pull { world, events, step, lease };
+    pull.fetch(&found, &missing.iter().collect::<Vec<_>>())
 }
 
 impl Pull<'_> {
@@ -82,7 +102,11 @@ impl Pull<'_> {
         let next = AtomicUsize::new(0);
         let work = || -> Result<(), ImageError> {
             while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.fetch_blob(images, &image.reference, blob)?;
+                let from = match &image.location {
+                    Some(location) => location.clone(),
+                    None => self.location_of(image, blob)?,
+                };
+                self.fetch_blob(images, &from, blob)?;
             }
             Ok(())
         };
@@ -94,16 +118,60 @@ impl Pull<'_> {
         })
     }
 
+    /// Where a blob of an image can be had that came from nowhere itself: where another image of the store that has
+    /// it, such as its base, came from.
+    fn location_of(&self, image: &FoundImage, blob: &Descriptor) -> Result<Reference, ImageError> {
+        let has = |image: &Image| {
+            image.layers.iter().any(|layer| layer.blob.as_ref().is_some_and(|of| of.digest == blob.digest))
+        };
+        let others = self.world.store.images()?;
+        let located = others.into_iter().filter(has).find_map(|image| image.digests.into_iter().next());
+        located.ok_or_else(|| ImageError::LayerGone {
+            digest: blob.digest.to_string(),
+            reference: image.reference.clone(),
+        })
+    }
+
     fn fetch_blob(
         &self,
         images: &dyn Images,
         reference: &Reference,
         blob: &Descriptor,
     ) -> Result<(), ImageError> {
-        let mut reader = images.blob(reference, blob, 0)?;
-        let mut writer = self.world.store.blob_writer()?;
+        match self.fetch_rest(images, reference, blob) {
+            // What was there from an earlier try was not the blob's beginning: that try is gone now.
+            Err((ImageError::Store(StoreError::BlobDigest { .. }), 1..)) => {
+                self.fetch_rest(images, reference, blob).map_err(|(error, _)| error)
+            }
+            fetched => fetched.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Fetches what the store does not have of a blob yet. A failure comes with the bytes that were there before.
+    fn fetch_rest(
+        &self,
+        images: &dyn Images,
+        reference: &Reference,
+        blob: &Descriptor,
+    ) -> Result<(), (ImageError, u64)> {
+        let writer =
+            self.world.store.resume_blob(&blob.digest, blob.size).map_err(|error| (error.into(), 0))?;
+        let before = writer.written();
+        self.transfer(images, reference, blob, writer).map_err(|error| (error, before))
+    }
+
+    fn transfer(
+        &self,
+        images: &dyn Images,
+        reference: &Reference,
+        blob: &Descriptor,
+        mut writer: BlobWriter,
+    ) -> Result<(), ImageError> {
+        let mut done = writer.written();
+        let mut reader = images.blob(reference, blob, done)?;
         let what = format!("layer {}", blob.digest.short());
-        let (mut buffer, mut done, mut told) = (vec![0; 128 << 10], 0_u64, 0);
+        self.tell(what.clone(), done, blob.size);
+        let (mut buffer, mut told) = (vec![0; 128 << 10], done);
         loop {
             if self.world.cancel.is_cancelled() {
                 return Err(ImageError::Stopped);
@@ -124,6 +192,7 @@ impl Pull<'_> {
             }
         }
         writer.finish(blob.digest, Some(blob.size))?;
+        self.tell(what, done, blob.size);
         Ok(())
     }
 

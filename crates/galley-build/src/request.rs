@@ -40,6 +40,18 @@ pub struct BuildRequest {
     pub tags: Vec<Reference>,
     /// `-o`.
     pub outputs: Vec<Output>,
+    /// `-o type=image`: the image is kept in the store also where other outputs are written and it has no name.
+    pub store_image: bool,
+}
+
+impl BuildRequest {
+    /// Whether the image is kept in the store. A root file system that is written out leaves no unnamed image behind;
+    /// an archive does, since the image remembers its compressed layers for the next one.
+    #[must_use]
+    pub fn keeps_image(&self) -> bool {
+        let packs = || self.outputs.iter().any(|output| output.format.needs_blobs());
+        self.store_image || !self.tags.is_empty() || self.outputs.is_empty() || packs()
+    }
 }
 
 /// Where a build context's files are.
@@ -126,6 +138,14 @@ pub enum OutputFormat {
     Tar,
     /// The root file system as a directory.
     Local,
+}
+
+impl OutputFormat {
+    /// Whether it is made of the image's compressed layers.
+    #[must_use]
+    pub fn needs_blobs(self) -> bool {
+        matches!(self, Self::Oci | Self::OciDirectory | Self::Docker)
+    }
 }
 
 /// Where an output goes.

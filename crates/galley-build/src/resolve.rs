@@ -40,6 +40,8 @@ pub(crate) struct FoundImage {
     pub diff_ids: Vec<DiffId>,
     /// Their blobs; `None` for a layer that was made here and never packed.
     pub layers: Vec<Option<Descriptor>>,
+    /// Where they can be had; `None` for an image that was built or loaded here.
+    pub location: Option<Reference>,
     /// The OCI layout that it comes from; else a registry.
     layout: Option<Arc<OciLayout>>,
 }
@@ -156,8 +158,12 @@ impl Resolver<'_> {
         });
         let remote = self.world.images.resolve(reference, platform)?;
         let found = self.keep(&remote, platform, None)?;
-        if reference.tag().is_some() {
-            self.world.store.tag(&without_digest(reference), remote.manifest.config.digest)?;
+        let (store, id) = (self.world.store, remote.manifest.config.digest);
+        // By its digest it is found again without network, whatever becomes of the tag.
+        store.tag(&remote.reference, id)?;
+        // A digest beside a tag was asked for; what the tag stands for was not looked at.
+        if reference.digest().is_none() {
+            store.tag(reference, id)?;
         }
         Ok(found)
     }
@@ -169,7 +175,9 @@ impl Resolver<'_> {
                 let layout = OciLayout::open(directory)?;
                 let tag = tag.as_deref().map_or(String::new(), |tag| format!(":{tag}"));
                 let digest = digest.map_or(String::new(), |digest| format!("@{digest}"));
-                let reference: Reference = format!("layout{tag}{digest}").parse()?;
+                // Tag and digest choose; the name is what messages show.
+                let named = format!("{name}{tag}{digest}").parse();
+                let reference: Reference = named.or_else(|_| format!("layout{tag}{digest}").parse())?;
                 let remote = layout.resolve(&reference, platform)?;
                 self.keep(&remote, platform, Some(Arc::new(layout)))
             }
@@ -208,6 +216,7 @@ impl Resolver<'_> {
             config: remote.config.clone(),
             diff_ids: diff_ids.clone(),
             layers: blobs.iter().cloned().map(Some).collect(),
+            location: Some(remote.reference.clone()),
             layout,
         })
     }
@@ -272,10 +281,7 @@ pub(crate) fn in_store(reference: &Reference, image: &Image) -> Result<FoundImag
         diff_ids: config.rootfs.diff_ids.clone(),
         layers: layers.collect(),
         config,
+        location: image.digests.first().cloned(),
         layout: None,
     })
-}
-
-fn without_digest(reference: &Reference) -> Reference {
-    reference.tag().and_then(|tag| reference.with_tag(tag).ok()).unwrap_or_else(|| reference.clone())
 }

@@ -121,6 +121,7 @@ impl Machine {
             source_date_epoch: None,
             tags: vec!["test/app".parse().unwrap()],
             outputs: Vec::new(),
+            store_image: false,
         }
     }
 

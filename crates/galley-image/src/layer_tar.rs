@@ -11,7 +11,7 @@ mod pax;
 mod read;
 
 pub use header::HeaderError;
-pub use pack::{Open, PackError, Packed, TarProfile, pack};
+pub use pack::{Open, PackError, Packed, TarProfile, Times, pack};
 pub use read::{ArchiveError, LayerSink, ReadError, Summary, Whiteouts, read};
 
 /// Archives are made of records of this many bytes.

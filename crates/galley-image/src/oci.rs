@@ -31,6 +31,10 @@ impl MediaType {
     pub const DOCKER_CONFIG: &'static str = "application/vnd.docker.container.image.v1+json";
     /// A gzip docker layer.
     pub const DOCKER_LAYER_GZIP: &'static str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+    /// An uncompressed docker layer.
+    pub const DOCKER_LAYER: &'static str = "application/vnd.docker.image.rootfs.diff.tar";
+    /// A zstd docker layer.
+    pub const DOCKER_LAYER_ZSTD: &'static str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
 
     /// Whether `media_type` is an index or a manifest list.
     #[must_use]

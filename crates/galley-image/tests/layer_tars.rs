@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use galley_image::layer_tar::{
-    LayerSink, PackError, Packed, ReadError, Summary, TarProfile, Whiteouts, pack, read,
+    LayerSink, PackError, Packed, ReadError, Summary, TarProfile, Times, Whiteouts, pack, read,
 };
 use galley_image::{
     Change, ContentDigest, Diff, DiffBuilder, DiffError, Digest, Entry, FileContent, Kind, LinkGroup, Mtime,
@@ -58,7 +58,7 @@ fn pack_generated(diff: &Diff) -> (Vec<u8>, Packed) {
     let mut open = |_: &TreePath, entry: &Entry| -> std::io::Result<Box<dyn Read>> {
         Ok(Box::new(std::io::Cursor::new(generate::content(entry.file().unwrap().size))))
     };
-    let packed = pack(diff, &TarProfile::current(None), &mut open, &mut out).unwrap();
+    let packed = pack(diff, &TarProfile::current(Times::Kept), &mut open, &mut out).unwrap();
     (out, packed)
 }
 
@@ -246,7 +246,7 @@ fn gnu_tar_shows_every_kind() {
 fn a_clamp_bounds_times_from_above() {
     let mut out = Vec::new();
     let diff = Diff::new(vec![(path("late"), Change::put(file(0, None)))]);
-    let profile = TarProfile::current(Some(1_000_000_000));
+    let profile = TarProfile::current(Times::AtMost(1_000_000_000));
     pack(&diff, &profile, &mut |_, _| unreachable!("the file is empty"), &mut out).unwrap();
     let (again, _) = unpack(&out, Whiteouts::Decode).unwrap();
     let Some(Change::Put { entry, .. }) = again.get(&path("late")) else { panic!() };
@@ -257,7 +257,8 @@ fn a_clamp_bounds_times_from_above() {
 fn what_cannot_be_packed_is_named() {
     let attempt = |name: &str, entry: Entry, bytes: &'static [u8]| {
         let diff = Diff::new(vec![(path(name), Change::put(entry))]);
-        pack(&diff, &TarProfile::current(None), &mut |_, _| Ok(Box::new(bytes)), &mut Vec::new()).unwrap_err()
+        pack(&diff, &TarProfile::current(Times::Kept), &mut |_, _| Ok(Box::new(bytes)), &mut Vec::new())
+            .unwrap_err()
     };
     assert!(matches!(attempt("f", file(4, None), b"abc"), PackError::Size { expected: 4, found: 3, .. }));
     assert!(matches!(attempt("f", file(2, None), b"abc"), PackError::Size { expected: 2, found: 3, .. }));
@@ -266,16 +267,17 @@ fn what_cannot_be_packed_is_named() {
     assert!(matches!(attempt(".wh.d/f", file(0, None), b""), PackError::WhiteoutName(_)));
     let device = Entry { kind: Kind::CharDevice { major: 1, minor: 1 << 21 }, ..file(0, None) };
     assert!(matches!(attempt("dev", device, b""), PackError::Device { .. }));
-    let newer = TarProfile { version: 2, clamp: None };
+    let newer = TarProfile { version: 2, times: Times::Kept };
     let error =
         pack(&Diff::default(), &newer, &mut |_, _| Ok(Box::new(&b""[..])), &mut Vec::new()).unwrap_err();
     assert!(matches!(error, PackError::Profile(2)));
     let unreadable = |_: &TreePath, _: &Entry| Err(std::io::ErrorKind::PermissionDenied.into());
     let diff = Diff::new(vec![(path("secret"), Change::put(file(1, None)))]);
-    let error = pack(&diff, &TarProfile::current(None), &mut { unreadable }, &mut Vec::new()).unwrap_err();
+    let error =
+        pack(&diff, &TarProfile::current(Times::Kept), &mut { unreadable }, &mut Vec::new()).unwrap_err();
     assert!(matches!(&error, PackError::Read { path: at, .. } if *at == path("secret")));
-    let full =
-        pack(&diff, &TarProfile::current(None), &mut |_, _| Ok(Box::new(&b"x"[..])), &mut Full).unwrap_err();
+    let full = pack(&diff, &TarProfile::current(Times::Kept), &mut |_, _| Ok(Box::new(&b"x"[..])), &mut Full)
+        .unwrap_err();
     assert!(matches!(full, PackError::Write(_)));
 }
 

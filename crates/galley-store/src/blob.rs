@@ -1,17 +1,19 @@
 //! Blobs: configurations, manifests and compressed layers, by digest, as an OCI image layout keeps them.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::PathBuf;
 
 use galley_image::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::failpoint::{FailPoint, reached};
+use crate::lock::FileLock;
 use crate::temporary::remove_tree;
 use crate::{Store, StoreError};
 
-/// A blob on its way in; it has no name before its digest is verified. Dropped without being finished, it leaves nothing.
+/// A blob on its way in; it has no name before its digest is verified. Dropped without being finished, it leaves nothing,
+/// or, from [`Store::resume_blob`], what came so far.
 #[derive(Debug)]
 pub struct BlobWriter {
     store: Store,
@@ -19,6 +21,8 @@ pub struct BlobWriter {
     file: File,
     hash: Sha256,
     written: u64,
+    /// Held while somebody writes to a partial blob that lasts.
+    lasting: Option<FileLock>,
 }
 
 impl BlobWriter {
@@ -26,7 +30,9 @@ impl BlobWriter {
     ///
     /// # Errors
     /// [`StoreError::BlobSize`], [`StoreError::BlobDigest`], [`StoreError::Io`] and [`StoreError::NoSpace`].
-    pub fn finish(self, expect: Digest, size: Option<u64>) -> Result<Digest, StoreError> {
+    pub fn finish(mut self, expect: Digest, size: Option<u64>) -> Result<Digest, StoreError> {
+        // Whole or wrong: either way there is nothing to resume.
+        let _lock = self.lasting.take();
         if let Some(expected) = size.filter(|size| *size != self.written) {
             return Err(StoreError::BlobSize { digest: expect, expected, found: self.written });
         }
@@ -47,7 +53,7 @@ impl BlobWriter {
         Ok((found, self.written))
     }
 
-    /// How many bytes came.
+    /// How many bytes came, those of an earlier try included.
     #[must_use]
     pub fn written(&self) -> u64 {
         self.written
@@ -66,7 +72,8 @@ impl BlobWriter {
 
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
+        // A partial blob is not worth the last room on the disk.
+        let count = self.file.write(bytes).inspect_err(|_| self.lasting = None)?;
         self.hash.update(bytes.get(..count).unwrap_or_default());
         self.written += count as u64;
         Ok(count)
@@ -79,6 +86,9 @@ impl Write for BlobWriter {
 
 impl Drop for BlobWriter {
     fn drop(&mut self) {
+        if self.lasting.is_some() {
+            return;
+        }
         // Nothing there if it got its name; swept later if it cannot be deleted now.
         let _ = remove_tree(&self.path);
     }
@@ -92,7 +102,38 @@ impl Store {
     pub fn blob_writer(&self) -> Result<BlobWriter, StoreError> {
         let path = self.inner.temporary.path()?;
         let file = File::create_new(&path).map_err(StoreError::on("create", &path))?;
-        Ok(BlobWriter { store: self.clone(), path, file, hash: Sha256::new(), written: 0 })
+        Ok(BlobWriter { store: self.clone(), path, file, hash: Sha256::new(), written: 0, lasting: None })
+    }
+
+    /// A writer of the blob `digest` that goes on where an earlier one was dropped or killed: [`BlobWriter::written`] says
+    /// where that is. `size` is the whole blob's in bytes. What came earlier is trusted only as far as the digest
+    /// confirms it in the end. Where another process writes the same blob, this is a writer from the start.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] and [`StoreError::NoSpace`].
+    pub fn resume_blob(&self, digest: &Digest, size: u64) -> Result<BlobWriter, StoreError> {
+        let name = digest.hex();
+        let lock =
+            FileLock::try_take(&self.inner.locks().join(format!("blob-{name}")), false, &self.inner.process)?;
+        let Some(lock) = lock else { return self.blob_writer() };
+        let directory = self.inner.partial();
+        fs::create_dir_all(&directory).map_err(StoreError::on("create", &directory))?;
+        let path = directory.join(name);
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(StoreError::on("open", &path))?;
+        let (mut hash, mut written) = hashed(&mut file).map_err(StoreError::on("read", &path))?;
+        if written > size {
+            file.set_len(0).map_err(StoreError::on("write", &path))?;
+            file.rewind().map_err(StoreError::on("write", &path))?;
+            (hash, written) = (Sha256::new(), 0);
+        }
+        let lasting = Some(lock.removing());
+        Ok(BlobWriter { store: self.clone(), path, file, hash, written, lasting })
     }
 
     /// Puts a small blob (a configuration, a manifest); returns its digest.
@@ -128,8 +169,7 @@ impl Store {
     pub fn read_blob(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         let mut bytes = Vec::new();
         let mut file = self.open_blob(digest)?;
-        io::Read::read_to_end(&mut file, &mut bytes)
-            .map_err(StoreError::on("read", &self.blob_path(digest)))?;
+        file.read_to_end(&mut bytes).map_err(StoreError::on("read", &self.blob_path(digest)))?;
         match Digest::of(&bytes) {
             found if found == *digest => Ok(bytes),
             found => Err(StoreError::BlobDigest { expected: *digest, found }),
@@ -146,5 +186,22 @@ impl Store {
     #[must_use]
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.inner.root.join("blobs/sha256").join(digest.hex())
+    }
+}
+
+/// The hash of what is left of a file, and its length.
+fn hashed(file: &mut File) -> io::Result<(Sha256, u64)> {
+    let (mut hash, mut length) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((hash, length)),
+            Ok(count) => {
+                hash.update(buffer.get(..count).unwrap_or_default());
+                length += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }

@@ -12,7 +12,8 @@ const FORMAT: &str = "format";
 const HEADER: &str = "galley store 1";
 
 /// The directories of a store. `tmp/` comes last: nothing can be in it before the others are there.
-const DIRECTORIES: [&str; 7] = ["blobs/sha256", "layers", "mounts", "contexts", "leases", "locks", "tmp"];
+const DIRECTORIES: [&str; 8] =
+    ["blobs/sha256", "partial", "layers", "mounts", "contexts", "leases", "locks", "tmp"];
 
 /// What else belongs into a store's directory, seen while it is being made.
 const FILES: [&str; 6] =

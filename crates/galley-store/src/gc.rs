@@ -13,7 +13,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::database::{Failure, now};
 use crate::failpoint::{FailPoint, reached};
+use crate::image::load::names;
 use crate::lock::{FileLock, lock_directory};
+use crate::snapshot::digest_of;
 use crate::{LayerId, SnapshotId, Store, StoreError};
 
 /// What to prune. The default prunes all files that no image and no running galley needs.
@@ -25,6 +27,16 @@ pub struct PruneFilter {
     pub keep_bytes: Option<u64>,
     /// Cache mounts that are not in use go too.
     pub cache_mounts: bool,
+    /// Images that have no name at all go too, with what only they need: results of builds without a tag, and those
+    /// whose tag a later build took.
+    pub unnamed_images: bool,
+}
+
+impl PruneFilter {
+    /// What was used at this time or later stays: seconds since 1970.
+    fn oldest_kept(&self) -> Option<i64> {
+        self.unused_for.map(|time| now().saturating_sub_unsigned(time.as_secs()))
+    }
 }
 
 /// What a prune did.
@@ -38,6 +50,8 @@ pub struct Freed {
     pub blobs: usize,
     /// Cache mounts deleted.
     pub cache_mounts: usize,
+    /// Images without a name removed.
+    pub images: usize,
 }
 
 /// What takes room.
@@ -63,14 +77,18 @@ struct Candidate {
 }
 
 impl Store {
-    /// Deletes files that nothing needs; manifests, records and digests stay. Blobs stay for as long as any galley holds a
-    /// lease: it may be about to use them.
+    /// Deletes files that nothing needs; manifests, records and digests stay. Blobs and images without a name stay for as
+    /// long as any galley holds a lease: it may be about to use or to name them. Of a base that is known by its digest
+    /// alone the layers' blobs go, since its registry has them; its configuration stays.
     ///
     /// # Errors
     /// [`StoreError::Io`] and [`StoreError::Database`].
     pub fn prune(&self, filter: &PruneFilter) -> Result<Freed, StoreError> {
         self.inner.temporary.sweep()?;
         let mut freed = Freed::default();
+        if filter.unnamed_images && !self.anybody_holds_a_lease()? {
+            freed.images = self.remove_unnamed_images(filter)?;
+        }
         self.inner.database.write(|transaction| {
             self.inner.forget_dead_leases(transaction)?;
             mark(transaction, filter, &mut freed)
@@ -134,12 +152,35 @@ impl Store {
         Ok(())
     }
 
-    fn prune_blobs(&self, freed: &mut Freed) -> Result<(), StoreError> {
+    /// Whether some galley is at work. Leases of dead ones are removed.
+    fn anybody_holds_a_lease(&self) -> Result<bool, StoreError> {
         for (path, _) in entries(&self.inner.root.join("leases"))? {
             match FileLock::try_take(&path, false, &self.inner.process)? {
                 Some(lock) => drop(lock.removing()),
-                None => return Ok(()),
+                None => return Ok(true),
             }
+        }
+        Ok(false)
+    }
+
+    fn remove_unnamed_images(&self, filter: &PruneFilter) -> Result<usize, StoreError> {
+        let removed = self.inner.database.write(|transaction| {
+            let before = filter.oldest_kept().unwrap_or(i64::MAX);
+            let sql = "DELETE FROM images_1 WHERE created < ?1 AND id NOT IN (SELECT image FROM tags_1)";
+            let removed = transaction.execute(sql, [before])?;
+            let sql = "DELETE FROM image_layers_1 WHERE image NOT IN (SELECT id FROM images_1)";
+            transaction.execute(sql, [])?;
+            Ok(removed)
+        })?;
+        if removed > 0 {
+            self.write_index()?;
+        }
+        Ok(removed)
+    }
+
+    fn prune_blobs(&self, freed: &mut Freed) -> Result<(), StoreError> {
+        if self.anybody_holds_a_lease()? {
+            return Ok(());
         }
         let needed = self.inner.database.read(needed_blobs)?;
         for (path, name) in entries(&self.inner.root.join("blobs/sha256"))? {
@@ -147,6 +188,15 @@ impl Store {
                 freed.bytes += fs::metadata(&path).map_or(0, |metadata| metadata.len());
                 freed.blobs += 1;
                 self.inner.discard(&path)?;
+            }
+        }
+        let partial = self.inner.partial();
+        for (path, name) in if partial.is_dir() { entries(&partial)? } else { Vec::new() } {
+            let lock = self.inner.locks().join(format!("blob-{name}"));
+            if let Some(lock) = FileLock::try_take(&lock, false, &self.inner.process)? {
+                freed.bytes += fs::metadata(&path).map_or(0, |metadata| metadata.len());
+                self.inner.discard(&path)?;
+                drop(lock.removing());
             }
         }
         Ok(())
@@ -179,7 +229,7 @@ fn mark(transaction: &Transaction<'_>, filter: &PruneFilter, freed: &mut Freed) 
             all.insert(row.get(0)?, candidate);
         }
     }
-    let since = filter.unused_for.map(|time| now() - i64::try_from(time.as_secs()).unwrap_or(i64::MAX));
+    let since = filter.oldest_kept();
     let mut roots: Vec<SnapshotId> = {
         let sql = "SELECT snapshot FROM holds_1 UNION SELECT snapshot FROM image_layers_1 WHERE snapshot IS NOT NULL";
         transaction.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
@@ -251,19 +301,23 @@ fn oldest_first(all: &HashMap<SnapshotId, Candidate>, kept: &HashSet<SnapshotId>
 /// The file names of the blobs that images need.
 fn needed_blobs(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
     let mut needed = HashSet::new();
-    let mut select = connection.prepare("SELECT config, manifest FROM images_1")?;
+    let mut select = connection.prepare("SELECT id, config, manifest FROM images_1")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        needed.insert(Digest::of(&row.get::<_, Vec<u8>>(0)?).hex());
-        if let Some(bytes) = row.get::<_, Option<Vec<u8>>>(1)? {
+        needed.insert(Digest::of(&row.get::<_, Vec<u8>>(1)?).hex());
+        let names = names(connection, digest_of(row, 0)?)?;
+        let again = !names.is_empty() && names.iter().all(|name| name.digest().is_some());
+        if let Some(bytes) = row.get::<_, Option<Vec<u8>>>(2)? {
             needed.insert(Digest::of(&bytes).hex());
             let manifest: Option<Manifest> = serde_json::from_slice(&bytes).ok();
-            needed.extend(
-                manifest.into_iter().flat_map(|manifest| manifest.layers).map(|blob| blob.digest.hex()),
-            );
+            let layers = manifest.filter(|_| !again).into_iter().flat_map(|manifest| manifest.layers);
+            needed.extend(layers.map(|blob| blob.digest.hex()));
         }
     }
-    let mut select = connection.prepare("SELECT blob FROM image_layers_1 WHERE blob IS NOT NULL")?;
+    let sql = "SELECT l.blob FROM image_layers_1 l WHERE l.blob IS NOT NULL AND (EXISTS \
+               (SELECT 1 FROM tags_1 t WHERE t.image = l.image AND instr(t.reference, '@') = 0) \
+               OR NOT EXISTS (SELECT 1 FROM tags_1 t WHERE t.image = l.image))";
+    let mut select = connection.prepare(sql)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let blob: Option<Descriptor> = serde_json::from_str(&row.get::<_, String>(0)?).ok();

@@ -1,9 +1,11 @@
 //! Images: a configuration, its layers, and its names.
 
+pub(crate) mod load;
+
 use std::collections::BTreeMap;
 
 use galley_image::{Descriptor, DiffId, Digest, Index, Manifest, MediaType, Reference};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use crate::database::now;
 use crate::failpoint::{FailPoint, reached};
@@ -11,6 +13,7 @@ use crate::format::replace;
 use crate::lock::FileLock;
 use crate::snapshot::digest_of;
 use crate::{Lease, SnapshotId, Store, StoreError};
+use load::{by_digest, by_name, load, name_of, names};
 
 /// A layer of an image, and what of it the store has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +48,10 @@ pub struct Image {
     pub layers: Vec<ImageLayer>,
     /// The manifest's exact bytes, if there is one.
     pub manifest: Option<Vec<u8>>,
-    /// Its names, sorted.
+    /// The names that people give it, sorted.
     pub tags: Vec<Reference>,
+    /// Where it can be had again: repositories, each with the digest that they know it by, sorted. They are names too.
+    pub digests: Vec<Reference>,
     /// When it came into the store: seconds since 1970-01-01 UTC.
     pub created: i64,
     /// Bytes of the files of its layers, uncompressed, as far as the store has had them.
@@ -102,7 +107,8 @@ impl Store {
         Ok(id)
     }
 
-    /// Names an image; the name leaves the image that had it.
+    /// Names an image; the name leaves the image that had it. A reference with a digest is kept among the image's
+    /// digests, without its tag.
     ///
     /// # Errors
     /// [`StoreError::UnknownImage`], [`StoreError::NoSpace`], [`StoreError::Io`] and [`StoreError::Database`].
@@ -114,7 +120,7 @@ impl Store {
                 return Err(StoreError::UnknownImage(image.to_string()).into());
             }
             let sql = "INSERT OR REPLACE INTO tags_1 (reference, image) VALUES (?1, ?2)";
-            transaction.prepare_cached(sql)?.execute(params![reference.to_string(), image.as_bytes()])?;
+            transaction.prepare_cached(sql)?.execute(params![name_of(reference), image.as_bytes()])?;
             Ok(())
         })?;
         self.write_index()
@@ -128,7 +134,7 @@ impl Store {
         let image = self.inner.database.write(|transaction| {
             let sql = "DELETE FROM tags_1 WHERE reference = ?1 RETURNING image";
             let mut delete = transaction.prepare_cached(sql)?;
-            Ok(delete.query_row([reference.to_string()], |row| digest_of(row, 0)).optional()?)
+            Ok(delete.query_row([name_of(reference)], |row| digest_of(row, 0)).optional()?)
         })?;
         if image.is_some() {
             self.write_index()?;
@@ -143,11 +149,8 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn image(&self, reference: &Reference, lease: &Lease) -> Result<Option<Image>, StoreError> {
         self.inner.database.write(|transaction| {
-            let sql = "SELECT image FROM tags_1 WHERE reference = ?1";
-            let mut select = transaction.prepare_cached(sql)?;
-            let named = select.query_row([reference.to_string()], |row| digest_of(row, 0)).optional()?;
-            let id = match (named, reference.digest()) {
-                (None, Some(digest)) => find_by_digest(transaction, digest)?,
+            let id = match (by_name(transaction, reference)?, reference.digest()) {
+                (None, Some(digest)) => by_digest(transaction, digest)?,
                 (named, _) => named,
             };
             let Some(image) = id.map(|id| load(transaction, id)).transpose()?.flatten() else {
@@ -228,7 +231,8 @@ impl Store {
             select.query_map([], |row| Ok((digest_of(row, 0)?, row.get(1)?)))?.collect()
         })?;
         for (id, bytes) in images {
-            let tags = self.inner.database.read(|connection| tags_of(connection, id))?;
+            let tags = self.inner.database.read(|connection| names(connection, id))?;
+            let tags: Vec<_> = tags.into_iter().filter(|name| name.digest().is_none()).collect();
             manifests.extend(self.index_entries(&bytes, &tags));
         }
         let media_type = Some(MediaType::OCI_INDEX.into());
@@ -262,42 +266,4 @@ impl Store {
         };
         tags.iter().map(named).collect()
     }
-}
-
-fn find_by_digest(connection: &Connection, digest: Digest) -> rusqlite::Result<Option<Digest>> {
-    let sql = "SELECT id FROM images_1 WHERE id = ?1 OR manifest_digest = ?1";
-    connection.prepare_cached(sql)?.query_row([digest.as_bytes()], |row| digest_of(row, 0)).optional()
-}
-
-fn tags_of(connection: &Connection, image: Digest) -> rusqlite::Result<Vec<Reference>> {
-    let sql = "SELECT reference FROM tags_1 WHERE image = ?1 ORDER BY reference";
-    let mut select = connection.prepare_cached(sql)?;
-    let texts: Vec<String> =
-        select.query_map([image.as_bytes()], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
-}
-
-fn load(connection: &Connection, id: Digest) -> rusqlite::Result<Option<Image>> {
-    let sql = "SELECT config, manifest, created FROM images_1 WHERE id = ?1";
-    let found = connection.prepare_cached(sql)?.query_row([id.as_bytes()], |row| {
-        Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get::<_, i64>(2)?))
-    });
-    let Some((config, manifest, created)) = found.optional()? else { return Ok(None) };
-    let sql = "SELECT i.diff_id, i.blob, i.snapshot, l.size FROM image_layers_1 i \
-               LEFT JOIN snapshots_1 s ON s.id = i.snapshot LEFT JOIN layers_1 l ON l.id = s.layer \
-               WHERE i.image = ?1 ORDER BY i.position";
-    let mut size = 0;
-    let mut layers = Vec::new();
-    let mut select = connection.prepare_cached(sql)?;
-    let mut rows = select.query([id.as_bytes()])?;
-    while let Some(row) = rows.next()? {
-        let blob: Option<String> = row.get(1)?;
-        size += row.get::<_, Option<i64>>(3)?.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
-        layers.push(ImageLayer {
-            diff_id: DiffId(digest_of(row, 0)?),
-            blob: blob.and_then(|text| serde_json::from_str(&text).ok()),
-            snapshot: row.get(2)?,
-        });
-    }
-    Ok(Some(Image { id, config, layers, manifest, tags: tags_of(connection, id)?, created, size }))
 }

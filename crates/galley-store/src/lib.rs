@@ -6,13 +6,14 @@
 //!   oci-layout          the root is an OCI image layout ...
 //!   index.json          ... of the images whose blobs are all here
 //!   blobs/sha256/<hex>  configurations, manifests, compressed layers
+//!   partial/<hex>       blobs whose fetching was interrupted, to be resumed; flock'd by `locks/blob-<hex>` meanwhile
 //!   layers/<id>/fs/     a layer's files, as an overlay lower directory; immutable
 //!   layers/<id>/manifest  the sealed manifest: a `Diff`, authoritative over what lies in `fs/`
 //!   records.db          SQLite, WAL: layers, snapshots, records, tree digests, diff IDs, images, tags, leases, journals
 //!   mounts/<hash>/<n>/  cache mounts: `data/`, and `filled` once its first content is whole
 //!   contexts/<hash>     stat caches, one for each context directory
 //!   leases/<id>         flock'd while the lease lives; the lease's rows count only that long
-//!   locks/              flock'd files: `setup`, `index`, `step-<key>`, `mount-<id>-<n>`
+//!   locks/              flock'd files: `setup`, `index`, `step-<key>`, `mount-<id>-<n>`, `blob-<hex>`
 //!   tmp/<owner>/        what this process has not finished; swept by anybody once `tmp/<owner>.lock` is free
 //! ```
 //!

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use galley_image::layer_tar::{PackError, TarProfile, pack};
+use galley_image::layer_tar::{PackError, TarProfile, Times, pack};
 use galley_image::{DiffId, Digest};
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
@@ -49,16 +49,20 @@ impl Store {
         Ok(diff_id)
     }
 
-    /// Remembers the diff ID of a layer under a profile, such as that of a base's layer, which is never packed anew.
+    /// The profile under which a layer was once packed to `diff_id`; `None` where that never happened.
     ///
     /// # Errors
-    /// [`StoreError::Database`] and [`StoreError::NoSpace`].
-    pub fn set_diff_id(
-        &self,
-        layer: LayerId,
-        profile: &TarProfile,
-        diff_id: DiffId,
-    ) -> Result<(), StoreError> {
+    /// [`StoreError::Database`].
+    pub fn profile_of(&self, layer: LayerId, diff_id: DiffId) -> Result<Option<TarProfile>, StoreError> {
+        let names: Vec<String> = self.inner.database.read(|connection| {
+            let sql = "SELECT profile FROM diff_ids_1 WHERE layer = ?1 AND diff_id = ?2 ORDER BY profile";
+            let mut select = connection.prepare_cached(sql)?;
+            select.query_map(params![layer, diff_id.0.as_bytes()], |row| row.get(0))?.collect()
+        })?;
+        Ok(names.iter().find_map(|name| named(name)))
+    }
+
+    fn set_diff_id(&self, layer: LayerId, profile: &TarProfile, diff_id: DiffId) -> Result<(), StoreError> {
         self.inner.database.write(|transaction| {
             let sql = "INSERT OR REPLACE INTO diff_ids_1 (layer, profile, diff_id) VALUES (?1, ?2, ?3)";
             transaction.prepare_cached(sql)?.execute(params![layer, name(profile), diff_id.0.as_bytes()])?;
@@ -76,10 +80,22 @@ fn pack_error(layer: LayerId, error: PackError) -> StoreError {
 
 /// A profile as it stands in the database.
 fn name(profile: &TarProfile) -> String {
-    match profile.clamp {
-        Some(clamp) => format!("{} {clamp}", profile.version),
-        None => profile.version.to_string(),
+    match profile.times {
+        Times::Kept => profile.version.to_string(),
+        Times::AtMost(latest) => format!("{} {latest}", profile.version),
+        Times::All(one) => format!("{} ={one}", profile.version),
     }
+}
+
+/// The profile of that name.
+fn named(name: &str) -> Option<TarProfile> {
+    let (version, times) = name.split_once(' ').unwrap_or((name, ""));
+    let times = match (times, times.strip_prefix('=')) {
+        ("", _) => Times::Kept,
+        (_, Some(one)) => Times::All(one.parse().ok()?),
+        (latest, None) => Times::AtMost(latest.parse().ok()?),
+    };
+    Some(TarProfile { version: version.parse().ok()?, times })
 }
 
 struct Hashed<'a> {
@@ -96,5 +112,19 @@ impl Write for Hashed<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_are_found_by_their_names() {
+        for times in [Times::Kept, Times::AtMost(0), Times::AtMost(1_700_000_000), Times::All(0)] {
+            let profile = TarProfile::current(times);
+            assert_eq!(named(&name(&profile)), Some(profile));
+        }
+        assert_eq!(name(&TarProfile::current(Times::AtMost(7))), "1 7", "stores have it so");
     }
 }

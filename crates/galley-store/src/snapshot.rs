@@ -283,7 +283,10 @@ fn snapshot_of(row: &Row<'_>) -> rusqlite::Result<Snapshot> {
     Ok(Snapshot { id: row.get(0)?, parent: row.get(1)?, layer: row.get(2)?, state })
 }
 
-fn bound_snapshot(connection: &rusqlite::Connection, chain: ChainId) -> rusqlite::Result<Option<Snapshot>> {
+pub(crate) fn bound_snapshot(
+    connection: &rusqlite::Connection,
+    chain: ChainId,
+) -> rusqlite::Result<Option<Snapshot>> {
     let sql = "SELECT s.id, s.parent, s.layer, s.present FROM chains_1 c JOIN snapshots_1 s ON s.id = c.snapshot \
                WHERE c.chain = ?1";
     connection.prepare_cached(sql)?.query_row([chain.0.as_bytes()], snapshot_of).optional()

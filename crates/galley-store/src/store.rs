@@ -170,6 +170,11 @@ impl Inner {
         self.root.join("locks")
     }
 
+    /// Blobs that were not fetched to their end.
+    pub(crate) fn partial(&self) -> PathBuf {
+        self.root.join("partial")
+    }
+
     pub(crate) fn layer_directory(&self, layer: LayerId) -> PathBuf {
         self.root.join("layers").join(layer.to_string())
     }

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use galley_image::layer_tar::TarProfile;
+use galley_image::layer_tar::{TarProfile, Times};
 use galley_image::{
     Change, ContentDigest, DiffId, Digest, Entry, FileContent, Kind, Mtime, TreePath, Xattrs,
 };
@@ -237,13 +237,13 @@ fn a_layer_goes_out_as_tar_and_comes_back() {
         let lease = store.lease().unwrap();
         let first = base(&store, &lease);
         let mut tar = Vec::new();
-        let diff_id = store.pack_layer(first.layer, &TarProfile::current(None), &mut tar).unwrap();
+        let diff_id = store.pack_layer(first.layer, &TarProfile::current(Times::Kept), &mut tar).unwrap();
         assert_eq!(diff_id, DiffId(Digest::of(&tar)));
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&tar).unwrap();
         let gzip = gzip.finish().unwrap();
         let back = store.unpack_layer(None, &mut &gzip[..], diff_id, &lease).unwrap();
-        assert_eq!(store.diff_id(back.layer, &TarProfile::current(None)).unwrap(), diff_id, "{kind}");
+        assert_eq!(store.diff_id(back.layer, &TarProfile::current(Times::Kept)).unwrap(), diff_id, "{kind}");
         let cut = store.unpack_layer(None, &mut &gzip[..gzip.len() - 20], diff_id, &lease);
         assert!(matches!(cut, Err(StoreError::Layer { reason: LayerProblem::Truncated, .. })), "{cut:?}");
         let other = DiffId(Digest::of(b"other"));

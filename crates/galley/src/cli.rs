@@ -54,7 +54,7 @@ pub enum Command {
         #[arg(short, long)]
         force: bool,
     },
-    /// Write an image to an archive that docker and other tools can load
+    /// Write images to an archive that docker and other tools can load
     Save(SaveArgs),
     /// Take images in from an archive: OCI or docker, also compressed
     Load(LoadArgs),
@@ -74,7 +74,7 @@ pub enum Command {
         #[command(flatten)]
         progress: ProgressArgs,
     },
-    /// Delete cached files that no image needs
+    /// Delete images without a name, and cached files that no image needs
     Prune(PruneArgs),
     /// Look after the store
     #[command(subcommand)]
@@ -154,7 +154,7 @@ pub struct BuildArgs {
     /// Write what was built, as JSON, to a file
     #[arg(long, value_name = "FILE")]
     pub metadata_file: Option<PathBuf>,
-    /// Write the result: DIR, - for a tar on standard output, or type=oci|docker|tar|local,dest=PATH[,tar=false]
+    /// Write the result: DIR, - for a tar on standard output, or type=oci|docker|tar|local|image[,dest=PATH][,tar=false][,name=NAME]
     #[arg(short, long, value_name = "OUTPUT")]
     pub output: Vec<String>,
     /// How progress is shown
@@ -230,14 +230,18 @@ pub struct ImagesArgs {
 /// `galley save`.
 #[derive(Clone, Debug, Args)]
 pub struct SaveArgs {
-    /// Name or id of an image
-    pub image: String,
+    /// Names or ids of images; a name without a tag means all tags of the repository
+    #[arg(required = true)]
+    pub images: Vec<String>,
     /// The archive to write [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// `docker`: an archive that is a docker archive and an OCI layout at once; `oci`: an OCI layout alone
     #[arg(long, default_value = "docker")]
     pub format: ArchiveFormat,
+    /// How the fetching of layers is shown that only a registry has
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// `--format` of save.

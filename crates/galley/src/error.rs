@@ -59,6 +59,14 @@ pub enum Error {
     /// An image's layers.
     #[error(transparent)]
     Image(Box<ImageError>),
+    /// An image that was named on the command line cannot be had.
+    #[error("cannot get the image {reference}: {source}")]
+    Pull {
+        /// Its name.
+        reference: String,
+        /// What happened.
+        source: Box<ImageError>,
+    },
     /// The store.
     #[error(transparent)]
     Store(Box<StoreError>),

@@ -22,8 +22,15 @@ pub fn build(args: &BuildArgs, source: &Source, config: &Config) -> Result<Build
     request.secrets = options::secrets(&args.secret, config)?;
     request.cache = cache(args);
     request.source_date_epoch = config.source_date_epoch(args.reproducible)?;
-    request.tags = options::tags(&args.tags)?;
-    request.outputs = output::outputs(&args.output)?;
+    let outputs = output::outputs(&args.output)?;
+    request.tags = options::tags("--tag", &args.tags)?;
+    for name in options::tags("--output", &outputs.names)? {
+        if !request.tags.contains(&name) {
+            request.tags.push(name);
+        }
+    }
+    request.store_image = outputs.store_image;
+    request.outputs = outputs.written;
     Ok(request)
 }
 
@@ -49,6 +56,7 @@ pub fn plan(args: &SourceArgs, source: &Source, config: &Config) -> Result<Build
         source_date_epoch: None,
         tags: Vec::new(),
         outputs: Vec::new(),
+        store_image: false,
     })
 }
 

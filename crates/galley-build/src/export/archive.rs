@@ -1,38 +1,30 @@
-//! An image in one tar: an OCI layout, and, with `manifest.json` beside it, what `docker save` writes since docker 25.
+//! Images in one tar: an OCI layout, and, with `manifest.json` beside it, what `docker save` writes since docker 25.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use galley_image::Reference;
 use galley_store::Store;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::blobs::{self, Packaged};
-use super::{ExportError, layout};
+use super::{ExportError, Named, blobs, layout};
 
 /// One image in docker's `manifest.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct DockerManifest {
+struct DockerManifest {
     /// Path of the configuration in the archive.
-    pub config: String,
+    config: String,
     /// Names, as people write them.
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub repo_tags: Vec<String>,
+    repo_tags: Vec<String>,
     /// Paths of the layers in the archive, lowest first.
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub layers: Vec<String>,
+    layers: Vec<String>,
 }
 
-fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// Writes the archive. The same image and names give the same bytes: no times, no owners, a fixed order.
+/// Writes the archive. The same images and names give the same bytes: no times, no owners, a fixed order.
 pub(super) fn write(
     store: &Store,
-    packaged: &Packaged,
-    tags: &[Reference],
+    images: &[Named],
     docker: bool,
     out: &mut dyn Write,
 ) -> Result<(), ExportError> {
@@ -43,14 +35,14 @@ pub(super) fn write(
         header.set_entry_type(tar::EntryType::Directory);
         archive.append_data(&mut header, directory, io::empty()).map_err(&failed)?;
     }
-    for digest in blobs::all(packaged) {
+    for digest in blobs::all(images) {
         let (mut blob, length) = layout::blob(store, &digest)?;
         append(&mut archive, &blob_name(&digest), length, &mut blob).map_err(&failed)?;
     }
-    let index = layout::index(packaged, tags);
+    let index = layout::index(images);
     append(&mut archive, "index.json", index.len() as u64, &mut index.as_slice()).map_err(&failed)?;
     if docker {
-        let manifest = docker_manifest(packaged, tags);
+        let manifest = docker_manifest(images);
         append(&mut archive, "manifest.json", manifest.len() as u64, &mut manifest.as_slice())
             .map_err(&failed)?;
     }
@@ -63,14 +55,15 @@ fn blob_name(digest: &galley_image::Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-fn docker_manifest(packaged: &Packaged, tags: &[Reference]) -> Vec<u8> {
-    let manifest = DockerManifest {
+fn docker_manifest(images: &[Named]) -> Vec<u8> {
+    let manifest = |Named { packaged, tags }: &Named| DockerManifest {
         config: blob_name(&packaged.config.digest),
         repo_tags: tags.iter().map(Reference::familiar).collect(),
         layers: packaged.layers.iter().map(|layer| blob_name(&layer.digest)).collect(),
     };
+    let manifests: Vec<DockerManifest> = images.iter().map(manifest).collect();
     // Strings alone: JSON can always write them.
-    serde_json::to_vec(&[manifest]).unwrap_or_default()
+    serde_json::to_vec(&manifests).unwrap_or_default()
 }
 
 fn header(size: u64, mode: u32) -> tar::Header {

@@ -3,6 +3,7 @@
 //! The target is asked first and asks its inputs only when no record has its definition key; `docs/cache.md` states the rules. Inputs are
 //! solved side by side, one thread each, and a vertex that several others need is solved once (`cell.rs`).
 
+mod agree;
 mod base;
 mod cell;
 mod explain;

@@ -148,6 +148,7 @@ impl Solver<'_> {
             // Sources are not steps: `demand` never sends one here.
             Op::Image(_) | Op::Context(_) | Op::Inline(_) => return Err(Failure::Input),
         };
+        self.report_disagreement(id, keys, &made.snapshot)?;
         for key in keys {
             let record = Record {
                 key: key.0,

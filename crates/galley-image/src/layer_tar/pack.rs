@@ -21,18 +21,41 @@ use encode::{LARGEST_ID, Member, encode, xattr_records};
 pub struct TarProfile {
     /// Version of the canonical form. There is one so far.
     pub version: u32,
-    /// Later modification times become this one, in seconds since 1970 (`SOURCE_DATE_EPOCH`).
-    pub clamp: Option<i64>,
+    /// What becomes of modification times.
+    pub times: Times,
+}
+
+/// What becomes of modification times. Seconds since 1970 (`SOURCE_DATE_EPOCH`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Times {
+    /// They stay.
+    Kept,
+    /// Later ones become this one: what a step wrote while it ran has this time, what it unpacked keeps its own.
+    AtMost(i64),
+    /// All become this one: where the times of files are no part of what is built, as in a checkout.
+    All(i64),
+}
+
+impl Times {
+    /// What becomes of `time`.
+    #[must_use]
+    pub fn apply(self, time: i64) -> i64 {
+        match self {
+            Self::Kept => time,
+            Self::AtMost(latest) => time.min(latest),
+            Self::All(one) => one,
+        }
+    }
 }
 
 impl TarProfile {
     /// The version that new layers are packed in.
     pub const CURRENT: u32 = 1;
 
-    /// The current version, with or without a clamp in seconds since 1970.
+    /// The current version.
     #[must_use]
-    pub const fn current(clamp: Option<i64>) -> Self {
-        Self { version: Self::CURRENT, clamp }
+    pub const fn current(times: Times) -> Self {
+        Self { version: Self::CURRENT, times }
     }
 }
 
@@ -108,7 +131,7 @@ pub fn pack(
     }
     let mut packer = Packer {
         blocks: Blocks { out, buffer: Vec::with_capacity(BUFFER), flushed: 0 },
-        clamp: profile.clamp.unwrap_or(i64::MAX),
+        times: profile.times,
         links: HashMap::new(),
         entries: 0,
     };
@@ -138,7 +161,7 @@ const BUFFER: usize = 256 << 10;
 
 struct Packer<'a> {
     blocks: Blocks<'a>,
-    clamp: i64,
+    times: Times,
     links: HashMap<LinkGroup, TreePath>,
     entries: u64,
 }
@@ -153,7 +176,7 @@ impl Packer<'_> {
             uid: entry.uid,
             gid: entry.gid,
             size: 0,
-            mtime: entry.mtime.seconds.min(self.clamp),
+            mtime: self.times.apply(entry.mtime.seconds),
             link: &[],
             device: (0, 0),
         };

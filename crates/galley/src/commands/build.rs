@@ -1,11 +1,12 @@
 //! `galley build`.
 
 use std::fs;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use galley_build::build::{Built, build};
 use galley_build::events::{Event, Events};
+use galley_build::request::{Destination, Output};
 use galley_store::{Lease, Prepared, Store};
 use serde_json::json;
 
@@ -35,6 +36,12 @@ pub fn run(args: &BuildArgs, context: &Context) -> Result<Exit, Error> {
     let opened = OpenedSource::read(&args.source.context, args.source.file.as_deref(), &session.store)?;
     let source = &opened.source;
     let request = request::build(args, source, config)?;
+    let to_stdout = |output: &Output| output.destination == Destination::Stdout;
+    if request.outputs.iter().any(to_stdout) && std::io::stdout().is_terminal() {
+        return Err(Error::Usage(
+            "an archive is nothing for a terminal: add dest=FILE to -o, or send standard output elsewhere",
+        ));
+    }
     let face = Face::start(face_kind(&args.progress, config), context.start, color(config));
     for message in &source.warnings {
         face.event(&Event::Warning { step: None, message: message.clone() });
@@ -97,7 +104,9 @@ fn write_results(args: &BuildArgs, built: &Built) -> Result<(), Error> {
         }
         fs::write(path, format!("{metadata:#}\n")).map_err(Error::io("write", path))?;
     }
-    if args.progress.quiet || args.progress.progress == crate::cli::ProgressArg::Quiet {
+    let quiet = args.progress.quiet || args.progress.progress == crate::cli::ProgressArg::Quiet;
+    // An archive on standard output has to stay one.
+    if quiet && built.written.iter().all(|written| written.path != "-") {
         stdout::print(&format!("{}\n", built.id))?;
     }
     Ok(())

@@ -33,13 +33,16 @@ pub fn run(args: &ImagesArgs, context: &Context) -> Result<Exit, Error> {
 fn as_json(image: &Image) -> serde_json::Value {
     let tags: Vec<String> = image.tags.iter().map(ToString::to_string).collect();
     let created = galley_build::image::rfc3339(image.created);
-    json!({ "id": image.id, "tags": tags, "created": created, "size": image.size, "layers": image.layers.len() })
+    let digests: Vec<String> = image.digests.iter().map(ToString::to_string).collect();
+    json!({ "id": image.id, "tags": tags, "digests": digests, "created": created, "size": image.size, "layers": image.layers.len() })
 }
 
 fn as_table(images: &[Image]) -> String {
     let mut rows = vec![["NAME", "ID", "CREATED", "SIZE"].map(str::to_owned)];
     for image in images {
-        let names: Vec<String> = image.tags.iter().map(Reference::familiar).collect();
+        // The digests of one that has a tag say nothing to people.
+        let names = if image.tags.is_empty() { &image.digests } else { &image.tags };
+        let names: Vec<String> = names.iter().map(Reference::familiar).collect();
         let names = if names.is_empty() { vec!["-".to_owned()] } else { names };
         let created = galley_build::image::rfc3339(image.created);
         let row = |name| [name, image.id.short(), created.clone(), quantity::bytes(image.size)];

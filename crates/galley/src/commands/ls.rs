@@ -1,10 +1,11 @@
 //! `galley ls`: into an image of the store, or into a stage, which is built as far as it is not.
 
-use galley_build::build::build;
-use galley_build::container;
-use galley_build::events::NoEvents;
-use galley_image::TreePath;
-use galley_store::{Image, Lease, StoreError};
+use std::sync::Arc;
+
+use galley_build::events::{NoEvents, StepId};
+use galley_build::{build, container};
+use galley_image::{Tree, TreePath};
+use galley_store::StoreError;
 
 use super::build::OpenedSource;
 use super::{Context, color};
@@ -26,17 +27,18 @@ pub fn run(args: &LsArgs, context: &Context) -> Result<Exit, Error> {
     let session = Session::open(&context.config, "galley ls")?;
     signals::cancel_on_signals(&session.cancel).map_err(Error::io("handle signals of", "galley"))?;
     let lease = session.store.lease()?;
-    let image = match find_image(&session.store, &args.image, &lease) {
+    let tree = match find_image(&session.store, &args.image, &lease) {
         Err(Error::Store(error)) if matches!(*error, StoreError::UnknownImage(_)) => {
-            match stage(args, context, &session, &lease)? {
-                Some(image) => image,
+            match stage(args, context, &session)? {
+                Some(tree) => tree,
                 None => return Ok(Exit::FAILED),
             }
         }
-        found => found?,
+        found => {
+            let top = container::unpack(&found?, &session.world(), &NoEvents, StepId(0), &lease)?;
+            session.store.tree(top)?
+        }
     };
-    let top = container::unpack(&image, &session.world(), &NoEvents, &lease)?;
-    let tree = session.store.tree(top)?;
     let missing = |hint: &str| Error::NoSuchPath {
         path: args.path.clone(),
         image: args.image.clone(),
@@ -49,9 +51,15 @@ pub fn run(args: &LsArgs, context: &Context) -> Result<Exit, Error> {
     Ok(Exit::DONE)
 }
 
-/// Builds a stage; `None` where that failed, which has been shown.
-fn stage(args: &LsArgs, context: &Context, session: &Session, lease: &Lease) -> Result<Option<Image>, Error> {
-    let opened = OpenedSource::read(&args.context, args.file.as_deref(), &session.store)?;
+/// What a stage ends with: built as far as it is not, and no image is made of it. `None` where that failed, which has been shown.
+fn stage(args: &LsArgs, context: &Context, session: &Session) -> Result<Option<Arc<Tree>>, Error> {
+    let opened = match OpenedSource::read(&args.context, args.file.as_deref(), &session.store) {
+        // Nothing was said about a Dockerfile, and there is none: then it was an image that was meant.
+        Err(Error::NoDockerfile { .. }) if args.file.is_none() => {
+            return Err(StoreError::UnknownImage(args.image.clone()).into());
+        }
+        opened => opened?,
+    };
     let source = SourceArgs {
         context: args.context.clone(),
         file: args.file.clone(),
@@ -65,8 +73,8 @@ fn stage(args: &LsArgs, context: &Context, session: &Session, lease: &Lease) -> 
     };
     let request = request::plan(&source, &opened.source, &context.config)?;
     let face = Face::start(FaceKind::Quiet, context.start, color(&context.config));
-    match build(&request, &session.world(), &face) {
-        Ok(built) => Ok(Some(find_image(&session.store, &built.id.to_string(), lease)?)),
+    match build::tree(&request, &session.world(), &face) {
+        Ok(tree) => Ok(Some(tree)),
         Err(error) => {
             let text = report::build_error(&error, &opened.source, face.color());
             face.fail(&text);

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::stdout;
 use crate::ui::quantity;
 
-/// Deletes files that nothing needs.
+/// Removes images without a name, and deletes files that nothing needs.
 ///
 /// # Errors
 /// [`Error::Option`] for a time or size that is none, [`Error::Store`].
@@ -31,13 +31,19 @@ pub fn run(args: &PruneArgs, context: &Context) -> Result<Exit, Error> {
         unused_for: args.keep_since.as_ref().map(since).transpose()?,
         keep_bytes: args.keep_storage.as_ref().map(storage).transpose()?,
         cache_mounts: args.cache_mounts,
+        unnamed_images: true,
     };
     let store = match existing_store(context, "galley prune")? {
         Ok(store) => store,
         Err(exit) => return Ok(exit),
     };
     let freed = store.map(|store| store.prune(&filter)).transpose()?.unwrap_or_default();
-    let parts = [(freed.layers, "layer"), (freed.blobs, "blob"), (freed.cache_mounts, "cache mount")];
+    let parts = [
+        (freed.images, "image"),
+        (freed.layers, "layer"),
+        (freed.blobs, "blob"),
+        (freed.cache_mounts, "cache mount"),
+    ];
     let parts = parts.map(|(number, noun)| quantity::count(number, noun));
     stdout::print(&format!("freed {}: {}\n", quantity::bytes(freed.bytes), parts.join(", ")))?;
     Ok(Exit::DONE)

@@ -2,7 +2,8 @@
 
 use galley_build::build::plan;
 use galley_build::container;
-use galley_build::events::Events;
+use galley_build::error::BuildError;
+use galley_build::events::{Event, Events, NoEvents, Outcome, Step, StepId};
 use galley_build::request::{BuildRequest, CachePolicy, ContextSource, NetworkMode};
 use galley_image::{Platform, Reference};
 use galley_store::{Image, Lease, StoreError};
@@ -36,14 +37,19 @@ pub fn run(
     let lease = session.store.lease()?;
     for reference in &references {
         let face = Face::start(face_kind(progress, &context.config), context.start, color(&context.config));
-        let pulled = image(reference, &platform, &session, &face, &lease);
-        drop(face);
-        match pulled {
-            Ok(image) => stdout::print(&format!("{} {}\n", reference.familiar(), image.id))?,
+        match image(reference, &platform, &session, &face, &lease) {
+            Ok(image) => {
+                drop(face);
+                stdout::print(&format!("{} {}\n", reference.familiar(), image.id))?;
+            }
             Err(_) if received.signal().is_some() => {
+                face.fail("interrupted; what has come is kept, and the next pull goes on from there\n");
                 return Ok(received.signal().map_or(Exit::FAILED, Exit::signal));
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                drop(face);
+                return Err(error);
+            }
         }
     }
     session.store.sync()?;
@@ -65,7 +71,7 @@ pub fn parse(name: &str) -> Result<Reference, Error> {
 /// Asks the registry for an image and fetches its layers.
 ///
 /// # Errors
-/// [`Error::Build`] and [`Error::Image`].
+/// [`Error::Pull`], [`Error::Build`] and [`Error::Image`].
 pub fn image(
     reference: &Reference,
     platform: &Platform,
@@ -90,11 +96,31 @@ pub fn image(
         source_date_epoch: None,
         tags: Vec::new(),
         outputs: Vec::new(),
+        store_image: false,
     };
     let world = session.world();
-    plan(&request, &world, events)?;
-    let image = session.store.image(reference, lease)?;
-    let image = image.ok_or_else(|| StoreError::UnknownImage(reference.familiar()))?;
-    container::unpack(&image, &world, events, lease)?;
-    Ok(image)
+    let step = StepId(0);
+    let label = format!("pull {}", reference.familiar());
+    let line = Step { id: step, stage: String::new(), position: None, label, line: 0 };
+    events.event(&Event::Planned { steps: vec![line] });
+    events.event(&Event::Started { step });
+    let pulled = (|| -> Result<Image, Error> {
+        plan(&request, &world, &NoEvents).map_err(|error| match error {
+            // There is no Dockerfile to show a line of.
+            BuildError::Image { source, reference, .. } => Error::Pull { reference, source },
+            other => other.into(),
+        })?;
+        let image = session.store.image(reference, lease)?;
+        let image = image.ok_or_else(|| StoreError::UnknownImage(reference.familiar()))?;
+        container::unpack(&image, &world, events, step, lease)?;
+        Ok(image)
+    })();
+    let outcome = match &pulled {
+        Ok(_) => Outcome::Done { size: 0 },
+        Err(_) if session.cancel.is_cancelled() => Outcome::Cancelled,
+        Err(_) => Outcome::Failed,
+    };
+    events.event(&Event::Finished { step, outcome });
+    // Its size is known only now.
+    pulled.and_then(|image| Ok(session.store.image(reference, lease)?.unwrap_or(image)))
 }

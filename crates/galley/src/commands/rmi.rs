@@ -27,8 +27,10 @@ pub fn run(names: &[String], force: bool, context: &Context) -> Result<Exit, Err
 
 fn remove(store: &Store, name: &str, force: bool) -> Result<String, Error> {
     let image = find_image(store, name, &store.lease()?)?;
-    let named = name.parse::<Reference>().ok().filter(|reference| image.tags.contains(reference));
+    let reference = name.parse::<Reference>().ok();
+    let named = reference.filter(|reference| image.tags.contains(reference));
     let mut text = String::new();
+    // The digests that a registry knows it by keep no image alive, and go with it.
     if let Some(reference) = named.filter(|_| image.tags.len() > 1 && !force) {
         store.untag(&reference)?;
         return Ok(format!("untagged {}\n", reference.familiar()));

@@ -70,19 +70,19 @@ pub fn labels(values: &[String]) -> Result<BTreeMap<String, String>, Error> {
     Ok(labels)
 }
 
-/// `--tag`.
+/// `--tag`, or the names in `--output`.
 ///
 /// # Errors
 /// [`Error::Option`].
-pub fn tags(values: &[String]) -> Result<Vec<Reference>, Error> {
+pub fn tags(option: &'static str, values: &[String]) -> Result<Vec<Reference>, Error> {
     let mut tags: Vec<Reference> = Vec::new();
     for value in values {
         let tag: Reference = value
             .parse()
-            .map_err(|error: galley_image::ReferenceError| refuse("--tag", value, error.to_string()))?;
+            .map_err(|error: galley_image::ReferenceError| refuse(option, value, error.to_string()))?;
         if tag.digest().is_some() {
             return Err(refuse(
-                "--tag",
+                option,
                 value,
                 "a digest is what a build comes out as, not a name to give it",
             ));

@@ -72,7 +72,7 @@ fn a_secret_is_a_file_or_a_variable() {
 
 #[test]
 fn outputs() {
-    let one = |text: &str| output::outputs(&list(&[text])).map(|mut all| all.remove(0));
+    let one = |text: &str| output::outputs(&list(&[text])).map(|mut all| all.written.remove(0));
     let path = |path: &str| Destination::Path(PathBuf::from(path));
     for (text, format, destination) in [
         ("out", OutputFormat::Local, path("out")),
@@ -94,10 +94,15 @@ fn outputs() {
         "type=tar,dest=x,tar=false",
         "type=docker,tar=maybe",
         "type=oci,dest=",
+        "type=image,push=true",
+        "type=image,dest=x",
+        "type=local,dest=x,name=y",
     ] {
         assert!(matches!(one(bad), Err(Error::Option { .. })), "{bad}");
     }
     assert!(output::outputs(&list(&["-", "type=oci"])).is_err());
+    let image = output::outputs(&list(&["type=image,\"name=a:1,b\",push=false", "x"])).unwrap();
+    assert!(image.store_image && image.names == ["a:1", "b"] && image.written.len() == 1);
 }
 
 #[test]

@@ -21,7 +21,15 @@ impl Plain {
     /// The log's next lines: `event`, which `timeline` has already taken, happened at `at`.
     pub fn print(&mut self, timeline: &Timeline, at: Duration, event: &Event, out: &mut Vec<u8>) {
         match event {
-            Event::Planned { .. } | Event::Started { .. } | Event::Progress { .. } => {}
+            Event::Planned { .. } | Event::Started { .. } => {}
+            Event::Progress { step, what, done, total } => {
+                // A log tells what has come; how it comes is for a screen.
+                if what.starts_with("layer") && Some(*done) == *total {
+                    if let Some(number) = self.title(timeline, *step, out) {
+                        push(out, format_args!("#{number} {what} {}\n", quantity::bytes(*done)));
+                    }
+                }
+            }
             Event::Cached { step, why } => self.cached(timeline, *step, why, out),
             Event::Ran { step, why } => {
                 if let Some(number) = self.title(timeline, *step, out) {
