@@ -22,14 +22,15 @@ impl Plain {
     pub fn print(&mut self, timeline: &Timeline, at: Duration, event: &Event, out: &mut Vec<u8>) {
         match event {
             Event::Planned { .. } | Event::Started { .. } => {}
-            Event::Progress { step, what, done, total } => {
-                // A log tells what has come; how it comes is for a screen.
-                if what.starts_with("layer") && Some(*done) == *total {
-                    if let Some(number) = self.title(timeline, *step, out) {
-                        push(out, format_args!("#{number} {what} {}\n", quantity::bytes(*done)));
-                    }
+            // A log tells what has come; how it comes is for a screen.
+            Event::Progress { step, what, done, total }
+                if what.starts_with("layer") && Some(*done) == *total =>
+            {
+                if let Some(number) = self.title(timeline, *step, out) {
+                    push(out, format_args!("#{number} {what} {}\n", quantity::bytes(*done)));
                 }
             }
+            Event::Progress { .. } => {}
             Event::Cached { step, why } => self.cached(timeline, *step, why, out),
             Event::Ran { step, why } => {
                 if let Some(number) = self.title(timeline, *step, out) {
