@@ -25,16 +25,32 @@ pub struct SiteFile {
 /// `ca-certificates`.
 pub const CA_TARGET: &str = "/run/galley/site/ca.crt";
 
-/// The variables that tell programs where the CA bundle is: Node.js, pip, OpenSSL and what is linked with it, cargo,
-/// Python's requests, curl, git.
-pub const CA_VARIABLES: [&str; 7] = [
-    "NODE_EXTRA_CA_CERTS",
-    "PIP_CERT",
-    "SSL_CERT_FILE",
-    "CARGO_HTTP_CAINFO",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
+/// Where apt's settings are mounted: it reads no variable that names a bundle, but one that names a file of settings.
+pub const APT_TARGET: &str = "/run/galley/site/apt.conf";
+
+/// Where wget's settings are mounted, for the same reason.
+pub const WGET_TARGET: &str = "/run/galley/site/wgetrc";
+
+/// The variables that tell programs where the CA bundle is, with who reads them. `docs/site.md` has the same table.
+pub const CA_VARIABLES: [(&str, &str); 9] = [
+    // Node.js: npm, yarn, pnpm. It adds to the authorities that Node.js has built in.
+    ("NODE_EXTRA_CA_CERTS", CA_TARGET),
+    // pip.
+    ("PIP_CERT", CA_TARGET),
+    // OpenSSL and what is linked with it (Python's `ssl`, Ruby, PHP), Go, rustls with the system's authorities.
+    ("SSL_CERT_FILE", CA_TARGET),
+    // cargo.
+    ("CARGO_HTTP_CAINFO", CA_TARGET),
+    // Python's requests.
+    ("REQUESTS_CA_BUNDLE", CA_TARGET),
+    // curl, the program.
+    ("CURL_CA_BUNDLE", CA_TARGET),
+    // git.
+    ("GIT_SSL_CAINFO", CA_TARGET),
+    // apt.
+    ("APT_CONFIG", APT_TARGET),
+    // wget, in place of the ~/.wgetrc that steps do not have.
+    ("WGETRC", WGET_TARGET),
 ];
 
 impl Site {
@@ -49,15 +65,20 @@ impl Site {
     #[must_use]
     pub fn variables(&self) -> Vec<(String, String)> {
         let named = |name: &str| self.env.iter().any(|(own, _)| own == name);
-        let bundle = self.ca.iter().flat_map(|_| CA_VARIABLES).filter(|name| !named(name));
-        bundle.map(|name| (name.to_owned(), CA_TARGET.to_owned())).chain(self.env.iter().cloned()).collect()
+        let bundle = self.ca.iter().flat_map(|_| CA_VARIABLES).filter(|(name, _)| !named(name));
+        let bundle = bundle.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        bundle.chain(self.env.iter().cloned()).collect()
     }
 
     /// Every file of a step, the CA bundle first.
     #[must_use]
     pub fn mounts(&self) -> Vec<SiteFile> {
-        let bundle = self.ca.iter().map(|ca| SiteFile { target: CA_TARGET.into(), content: ca.clone() });
-        bundle.chain(self.files.iter().cloned()).collect()
+        let file = |target: &str, content: &[u8]| SiteFile { target: target.into(), content: content.into() };
+        let apt = format!("Acquire::https::CaInfo \"{CA_TARGET}\";\n");
+        let wget = format!("ca_certificate = {CA_TARGET}\n");
+        let settings = [file(APT_TARGET, apt.as_bytes()), file(WGET_TARGET, wget.as_bytes())];
+        let bundle = |ca: &Vec<u8>| std::iter::once(file(CA_TARGET, ca)).chain(settings.clone());
+        self.ca.iter().flat_map(bundle).chain(self.files.iter().cloned()).collect()
     }
 }
 
@@ -73,7 +94,12 @@ mod tests {
         let variables = site.variables();
         let pip: Vec<_> = variables.iter().filter(|(name, _)| name == "PIP_CERT").collect();
         assert_eq!(pip, [&("PIP_CERT".to_owned(), "/elsewhere".to_owned())]);
-        assert_eq!(site.mounts(), [SiteFile { target: CA_TARGET.into(), content: b"PEM".to_vec() }]);
+        let mounts = site.mounts();
+        assert_eq!(mounts[0], SiteFile { target: CA_TARGET.into(), content: b"PEM".to_vec() });
+        // Whatever a variable points to is there.
+        for (name, target) in CA_VARIABLES {
+            assert!(mounts.iter().any(|file| file.target == target), "{name}");
+        }
     }
 
     #[test]

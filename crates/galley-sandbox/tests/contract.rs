@@ -2,7 +2,6 @@
 //!
 //! The program of the twin is a closure that does what the same shell script does for real.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
 
 use std::fs;
