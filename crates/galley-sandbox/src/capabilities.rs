@@ -1,6 +1,7 @@
 //! The capabilities that root in a sandbox has: docker's default set.
 
 use rustix::io::Errno;
+use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::sys;
 
@@ -22,6 +23,9 @@ const DEFAULT: [u32; 14] = [
     31, // CAP_SETFCAP
 ];
 
+/// `CAP_KILL` alone, as a set.
+pub(crate) const KILL: u64 = 1 << 5;
+
 /// The highest number a capability can have in the kernel's interface.
 const LAST: u32 = 63;
 
@@ -40,6 +44,15 @@ pub(crate) fn bound(keep: u64) -> Result<(), Errno> {
         }
     }
     sys::clear_ambient_set()
+}
+
+/// Leaves of the calling process's permitted and effective capabilities only those in `keep`, and none inheritable; async-signal-safe.
+pub(crate) fn reduce(keep: u64) -> Result<(), Errno> {
+    let now = rustix::thread::capabilities(None)?;
+    // Galley itself may have less than what is to be kept.
+    let keep = CapabilitySet::from_bits_retain(keep) & now.permitted;
+    let sets = CapabilitySets { effective: keep, permitted: keep, inheritable: CapabilitySet::empty() };
+    rustix::thread::set_capabilities(None, sets)
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use rustix::fs::{Gid, Mode, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::Signal;
-use rustix::thread::CapabilitySet;
 
 use crate::report::{Failure, Phase, Report};
 use crate::script::{Op, Program, Script, Slots};
@@ -20,6 +19,9 @@ const CONTROL: RawFd = 3;
 pub(crate) const NOT_FOUND: u32 = 0;
 pub(crate) const NOT_EXECUTABLE: u32 = 1;
 pub(crate) const NO_INTERPRETER: u32 = 2;
+
+/// How [`Op::WorkingDirectory`] fails for a directory that is not below the root: the kernel gives this for no directory.
+pub(crate) const OUTSIDE: Errno = Errno::XDEV;
 
 /// The descriptors that the child is born with and keeps.
 pub(crate) struct Inherited<'a> {
@@ -56,7 +58,6 @@ pub(crate) unsafe fn live(script: &Script, slots: &mut Slots, inherited: &Inheri
 /// Becomes the program; the last thing that its process does for galley.
 pub(crate) fn launch(script: &Script, slots: &mut Slots, control: BorrowedFd<'_>) -> ! {
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
-    // Descriptors from the set-up close on exec.
     perform_all(&script.launch, Phase::Launch, script, slots, control);
     sys::exit_now(1)
 }
@@ -128,6 +129,7 @@ fn perform_mount(op: &Op, slots: &mut Slots) -> Option<Result<(), Errno>> {
         Op::CloneTree { source, subpath, recursive, into } => {
             (mounts::clone_tree(source, subpath, *recursive), into)
         }
+        Op::CloneDevice { source, into } => (mounts::clone_device(source), into),
         Op::CloneBelow { of, path, into } => (mounts::clone_below(slots, *of, path), into),
         Op::ReadOnly { mount } => return Some(mounts::read_only(slots, *mount, true)),
         Op::ReadOnlyRoot { root } => return Some(mounts::read_only(slots, *root, false)),
@@ -157,9 +159,6 @@ fn perform_rest(op: &Op, slots: &mut Slots, control: BorrowedFd<'_>) -> Result<(
         Op::Link { below, name, target } => {
             rustix::fs::symlinkat(target.as_c_str(), mounts::get(slots, *below)?, name.as_c_str())
         }
-        Op::Device { below, name, mode, major, minor } => {
-            mounts::device(mounts::get(slots, *below)?, name, *mode, (*major, *minor))
-        }
         Op::Terminal { pts, dev, owner, rows, columns } => {
             pty::open_inside(slots, (*pts, *dev), *owner, (*rows, *columns), control)
         }
@@ -167,7 +166,11 @@ fn perform_rest(op: &Op, slots: &mut Slots, control: BorrowedFd<'_>) -> Result<(
             own_streams(*uid);
             Ok(())
         }
-        Op::WorkingDirectory(path) => rustix::process::chdir(path.as_c_str()),
+        Op::Forget => forget(slots),
+        Op::WorkingDirectory(path) => {
+            rustix::process::chdir(path.as_c_str())?;
+            if sys::working_directory_is_inside()? { Ok(()) } else { Err(OUTSIDE) }
+        }
         Op::Session { terminal } => {
             rustix::process::setsid()?;
             if *terminal { rustix::process::ioctl_tiocsctty(standard_input()) } else { Ok(()) }
@@ -192,20 +195,19 @@ fn perform_privileges(op: &Op) -> Result<(), Errno> {
             rustix::thread::set_thread_res_gid(gid, gid, gid)?;
             rustix::thread::set_thread_res_uid(uid, uid, uid)
         }
-        Op::Capabilities { keep } => {
-            let now = rustix::thread::capabilities(None)?;
-            // Galley itself may have less than the default set.
-            let keep = CapabilitySet::from_bits_retain(*keep) & now.permitted;
-            let sets = rustix::thread::CapabilitySets {
-                effective: keep,
-                permitted: keep,
-                inheritable: CapabilitySet::empty(),
-            };
-            rustix::thread::set_capabilities(None, sets)
-        }
+        Op::Capabilities { keep } => crate::capabilities::reduce(*keep),
         // Every other operation has its own arm further up.
         _ => Err(Errno::NOSYS),
     }
+}
+
+/// Also what a slot does not own: directories that an overlay was mounted by.
+fn forget(slots: &mut Slots) -> Result<(), Errno> {
+    for slot in slots {
+        std::mem::forget(slot.take());
+    }
+    // SAFETY: no slot owns a descriptor any more, and the control socket is below the range.
+    unsafe { sys::close_range(CONTROL.cast_unsigned() + 1, u32::MAX) }
 }
 
 fn own_streams(uid: u32) {

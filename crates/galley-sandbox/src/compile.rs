@@ -20,8 +20,6 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// What the script depends on besides the process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    /// Device nodes can be made; not so in a user namespace.
-    pub(crate) device_nodes: bool,
     /// The group of terminals (5) exists there.
     pub(crate) tty_group: bool,
     /// Rows and columns of the terminal to make.
@@ -56,6 +54,7 @@ pub(crate) fn compile(process: &Process, facts: Facts) -> Result<Script, Sandbox
     if process.read_only {
         compiler.inside.push(Op::ReadOnlyRoot { root });
     }
+    compiler.inside.push(Op::Forget);
     compiler.inside.push(Op::WorkingDirectory(c_path(&process.cwd)?));
 
     let mut setup = compiler.before;
@@ -182,11 +181,6 @@ impl Compiler {
         let into = self.slot();
         self.before.push(Op::CloneTree { source, subpath, recursive, into });
         into
-    }
-
-    /// A device or directory of the machine as it is.
-    pub(crate) fn host(&mut self, path: CString) -> Slot {
-        self.clone_tree(path, CString::default(), false)
     }
 
     /// Makes the mounts that the process asks for; in the order in which they are to be attached.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use crate::child::{NO_INTERPRETER, NOT_FOUND};
+use crate::child::{self, NO_INTERPRETER, NOT_FOUND};
 use crate::report::{Failure, Phase};
 use crate::script::{Op, Overlay, Program, Script};
 use crate::{SandboxError, overlay};
@@ -28,6 +28,11 @@ pub(crate) fn explain(script: &Script, phase: Phase, index: u32, failure: &Failu
         Some(Op::Execute(program)) => not_executed(program, failure),
         Some(Op::WorkingDirectory(path)) => {
             let path = PathBuf::from(std::ffi::OsStr::from_bytes(path.as_bytes()));
+            if failure.errno == child::OUTSIDE {
+                let problem =
+                    format!("its working directory {} leads out of the root file system", path.display());
+                return SandboxError::InvalidProcess { problem };
+            }
             SandboxError::WorkingDirectory { path, source }
         }
         Some(op) => {
@@ -87,9 +92,8 @@ fn action(op: &Op, detail: u32) -> String {
         Op::Attach { place, .. } => format!("mount on {} inside the root file system", show(&place.path)),
         Op::Pivot { at, .. } => format!("make the mount on {} the root file system", show(at)),
         Op::WriteFile { .. } => "write a file in memory".into(),
-        Op::Directory { name, .. } | Op::Link { name, .. } | Op::Device { name, .. } => {
-            format!("make /dev/{}", show(name))
-        }
+        Op::CloneDevice { source, .. } => format!("use the machine's {}", show(source)),
+        Op::Directory { name, .. } | Op::Link { name, .. } => format!("make /dev/{}", show(name)),
         Op::Mask { place, .. } => format!("hide {} of the kernel's files", show(&place.path)),
         Op::ReadOnlyBelow { place } => format!("make {} of the kernel's files read-only", show(&place.path)),
         Op::Terminal { .. } => "open a pseudo terminal".into(),

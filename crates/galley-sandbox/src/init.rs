@@ -7,12 +7,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{DumpableBehavior, Pid, WaitOptions};
 
-use crate::child;
 use crate::report::{Phase, Report};
 use crate::script::{Script, Slots};
 use crate::sys::{self, SignalSet};
+use crate::{capabilities, child};
 
 /// Starts the process and stays until it ends, galley is gone, or galley kills it.
 ///
@@ -23,10 +24,21 @@ pub(crate) unsafe fn live(script: &Script, slots: &mut Slots, control: BorrowedF
     unsafe { sys::erase_arguments(script.arguments.clone()) };
     let started = hide().and_then(|()| {
         let signals = sys::signal_descriptor(&SignalSet::all())?;
+        let (wait, go) = pipe_with(PipeFlags::CLOEXEC)?;
         // SAFETY: the caller's promise holds for the child's child too.
         match unsafe { sys::clone(0) }? {
-            sys::Cloned::Child => child::launch(script, slots, control),
-            sys::Cloned::Parent { pid, .. } => Ok((signals, pid)),
+            sys::Cloned::Child => {
+                drop(go);
+                // Ends when the reaper is what it will be; if that fails, the kernel ends this process with it.
+                let _ = rustix::io::retry_on_intr(|| rustix::io::read(&wait, &mut [0]));
+                drop(wait);
+                child::launch(script, slots, control)
+            }
+            sys::Cloned::Parent { pid, .. } => {
+                // All that is left to do needs one right: to send signals to processes that have become another user.
+                capabilities::reduce(capabilities::KILL)?;
+                Ok((signals, pid))
+            }
         }
     });
     let (signals, main) = match started {

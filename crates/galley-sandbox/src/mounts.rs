@@ -62,14 +62,27 @@ pub(crate) fn sysfs() -> Result<OwnedFd> {
     }
 }
 
-/// A detached copy of what is mounted at `subpath` below `source`.
+/// A detached copy of what is mounted at `subpath` below `source`, without the use of device nodes.
 pub(crate) fn clone_tree(source: &CStr, subpath: &CStr, recursive: bool) -> Result<OwnedFd> {
-    let source = rustix::fs::openat(CWD, source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    if subpath.is_empty() {
-        return clone_of(source.as_fd(), recursive);
+    let mut tree = rustix::fs::openat(CWD, source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    if !subpath.is_empty() {
+        tree = open_below(tree.as_fd(), subpath, true)?;
     }
-    let below = open_below(source.as_fd(), subpath, true)?;
-    clone_of(below.as_fd(), recursive)
+    let tree = clone_of(tree.as_fd(), recursive)?;
+    sys::add_mount_attributes(tree.as_fd(), c"", libc::MOUNT_ATTR_NODEV, recursive)?;
+    Ok(tree)
+}
+
+/// A detached copy of one device node.
+pub(crate) fn clone_device(source: &CStr) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let device = rustix::fs::openat(CWD, source, flags, Mode::empty())?;
+    let stat = rustix::fs::statat(&device, c"", AtFlags::EMPTY_PATH)?;
+    // A directory or link in its place would bring in whatever lies behind it.
+    if FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice {
+        return Err(Errno::NODEV);
+    }
+    clone_of(device.as_fd(), false)
 }
 
 pub(crate) fn clone_below(slots: &Slots, of: Slot, path: &CStr) -> Result<OwnedFd> {
@@ -157,11 +170,6 @@ pub(crate) fn write_file(
     }
     rustix::fs::fchown(&file, Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)))?;
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
-}
-
-pub(crate) fn device(below: BorrowedFd<'_>, name: &CStr, mode: u32, numbers: (u32, u32)) -> Result<()> {
-    let device = rustix::fs::makedev(numbers.0, numbers.1);
-    rustix::fs::mknodat(below, name, FileType::CharacterDevice, Mode::from_raw_mode(mode), device)
 }
 
 /// Missing paths need no mask: which ones there are depends on the kernel.

@@ -2,6 +2,7 @@
 //!
 //! Directories are handed to the kernel as `/proc/self/fd/N`: fsconfig takes strings of at most 255
 //! bytes, mount(2) all options in one page, and overlayfs gives `:`, `,` and `\` meanings of its own.
+//! Device nodes in layers are inert (`nodev`): see `dev.rs`.
 
 #![allow(clippy::result_large_err, reason = "the child cannot allocate, so a failure travels by value")]
 
@@ -45,7 +46,7 @@ fn by_context(overlay: &Overlay) -> Result<OwnedFd, Failure> {
     let context = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let result = configure(overlay, &context);
     result.map_err(|failure| with_kernel_text(failure, &context))?;
-    Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
+    Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NODEV)?)
 }
 
 fn configure(overlay: &Overlay, context: &OwnedFd) -> Result<(), Failure> {
@@ -108,7 +109,7 @@ fn by_mount(overlay: &Overlay) -> Result<OwnedFd, Failure> {
     // mount(2) attaches at once: on the lowest lower directory, in the sandbox's namespace only. A copy
     // of the mount is detached again, as the other way gives it.
     let Some(at) = overlay.lowers.last() else { return Err(Errno::INVAL.into()) };
-    mount(c"overlay", at.as_c_str(), c"overlay", MountFlags::empty(), Some(options.as_c_str()?))?;
+    mount(c"overlay", at.as_c_str(), c"overlay", MountFlags::NODEV, Some(options.as_c_str()?))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = open_tree(CWD, at.as_c_str(), flags)?;
     unmount(at.as_c_str(), UnmountFlags::DETACH)?;

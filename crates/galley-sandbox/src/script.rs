@@ -68,8 +68,10 @@ pub(crate) enum Op {
     Sysfs { into: Slot },
     /// Makes an overlay.
     Overlay(Overlay),
-    /// Copies a mount of the machine: `subpath` below `source`, found with `source` as the root.
+    /// Copies a mount of the machine: `subpath` below `source`, found with `source` as the root. Device nodes in it are inert.
     CloneTree { source: CString, subpath: CString, recursive: bool, into: Slot },
+    /// Copies a device node of the machine.
+    CloneDevice { source: CString, into: Slot },
     /// Copies a part of a mount that is attached already.
     CloneBelow { of: Slot, path: CString, into: Slot },
     /// Makes a detached mount and all mounts below it read-only.
@@ -89,8 +91,6 @@ pub(crate) enum Op {
     Directory { below: Slot, name: CString, mode: u32 },
     /// Makes a symbolic link below a slot.
     Link { below: Slot, name: CString, target: CString },
-    /// Makes a character device below a slot.
-    Device { below: Slot, name: CString, mode: u32, major: u32, minor: u32 },
     /// Hides a file behind `/dev/null`, a directory behind an empty one; nothing where it is missing.
     Mask { place: Place, null: Slot, empty: Slot },
     /// Makes a directory below a mount read-only; nothing where it is missing.
@@ -100,7 +100,9 @@ pub(crate) enum Op {
     Terminal { pts: Slot, dev: Slot, owner: u32, rows: u16, columns: u16 },
     /// Gives the pipes on standard output and error to the user, so that `/dev/stdout` can be opened.
     OwnStreams { uid: u32 },
-    /// Enters the working directory.
+    /// Closes every descriptor of the set-up, so that no path of the image (`/proc/self/fd/N`) leads to one.
+    Forget,
+    /// Enters the working directory, which has to be inside the root.
     WorkingDirectory(CString),
     /// A session of its own; with `terminal`, standard input becomes its controlling terminal.
     Session { terminal: bool },

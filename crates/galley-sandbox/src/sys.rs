@@ -276,6 +276,15 @@ pub(crate) unsafe fn erase_arguments(area: std::ops::Range<usize>) {
     unsafe { std::ptr::write_bytes(start, 0, area.len()) };
 }
 
+/// Whether the working directory is below the root directory; the kernel says so in its path.
+pub(crate) fn working_directory_is_inside() -> Result<bool> {
+    let mut path = [0_u8; libc::PATH_MAX as usize];
+    // Not getcwd(3), which goes looking for a path where the kernel has none.
+    // SAFETY: the kernel writes at most as many bytes as it is told.
+    check(unsafe { libc::syscall(libc::SYS_getcwd, path.as_mut_ptr(), path.len()) })?;
+    Ok(path.starts_with(b"/"))
+}
+
 /// Whether a raw descriptor is a pipe, and so galley's own.
 pub(crate) fn is_pipe(descriptor: impl AsFd) -> bool {
     rustix::fs::fstat(descriptor)

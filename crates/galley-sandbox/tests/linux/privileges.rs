@@ -1,6 +1,13 @@
 //! What a process may do.
 
-use galley_sandbox::{Exit, Process, UserIds};
+use std::fs;
+use std::os::fd::AsFd;
+use std::process::Command;
+
+use galley_sandbox::{
+    Cancel, Exit, Io, LinuxSandbox, Mount, MountKind, Output, Process, Sandbox, SandboxError, Stdin, UserIds,
+    userns,
+};
 
 use crate::lab::Lab;
 
@@ -116,4 +123,72 @@ fn root_can_do_what_builds_need() {
          mkfifo /p && chroot / true && ulimit -n >/dev/null && ping -c1 -W1 127.0.0.1 >/dev/null; echo done",
     );
     assert_eq!(out.out(), "33 33 4755\ndone");
+}
+
+#[test]
+fn device_nodes_are_inert_wherever_they_come_from() {
+    let mut lab = Lab::new();
+    let (layer, volume) = (lab.make("layer"), lab.make("volume"));
+    if !userns::in_user_namespace() {
+        for directory in [&layer, &volume] {
+            let status =
+                Command::new("mknod").arg(directory.join("brought")).args(["c", "1", "3"]).status().unwrap();
+            assert!(status.success());
+        }
+    }
+    lab.layers = vec![layer];
+    let mut process = lab.shell(
+        "for d in / /dev /dev/shm /tmp /volume /memory; do mknod $d/made c 1 3 2>/dev/null; \
+         for n in made brought; do test -e $d/$n || continue; echo $d; (: <$d/$n) 2>/dev/null && echo opened; done; done; \
+         cat /dev/null && echo works",
+    );
+    let tmpfs = MountKind::Tmpfs { size: None, mode: 0o755 };
+    let bind = MountKind::Bind { source: volume, subpath: "".into(), read_only: false, recursive: true };
+    process.mounts =
+        vec![Mount { target: "/volume".into(), kind: bind }, Mount { target: "/memory".into(), kind: tmpfs }];
+    let expected = match userns::in_user_namespace() {
+        // Nobody makes any there.
+        true => "works",
+        false => "/\n/\n/dev\n/dev/shm\n/tmp\n/volume\n/volume\n/memory\nworks",
+    };
+    assert_eq!(lab.run(&process).out(), expected);
+}
+
+#[test]
+fn no_path_leads_out_by_a_descriptor_of_the_set_up() {
+    let mut lab = Lab::new();
+    for legacy in [false, true] {
+        if legacy {
+            lab.sandbox = LinuxSandbox::probe(lab.directory.path()).unwrap().with_legacy_overlay();
+        }
+        for number in 0..64 {
+            let mut process = lab.shell("pwd");
+            process.cwd = format!("/proc/self/fd/{number}").into();
+            let error = lab.try_run(&process, &Cancel::new()).unwrap_err();
+            assert!(matches!(error, SandboxError::WorkingDirectory { .. }), "{number}: {error:?}");
+            let process = lab.process(&[&format!("/proc/self/fd/{number}/bin/sh"), "-c", "true"]);
+            assert!(lab.try_run(&process, &Cancel::new()).is_err(), "{number}");
+        }
+    }
+}
+
+#[test]
+fn a_working_directory_outside_of_the_root_is_refused() {
+    let lab = Lab::new();
+    let mut process = lab.shell("pwd");
+    process.cwd = "/proc/self/fd/0".into();
+    lab.plan(&process).create_layer(&lab.path("stubs")).unwrap();
+    // As after `galley run -i IMAGE </`.
+    let root = fs::File::open("/").unwrap();
+    let mut ignore = |_, _: &[u8]| {};
+    let io = Io { stdin: Stdin::Fd(root.as_fd()), output: Output::Callback(&mut ignore) };
+    let error = lab.sandbox.run(&process, io, &Cancel::new()).unwrap_err();
+    assert!(error.to_string().contains("leads out of the root file system"), "{error}");
+}
+
+#[test]
+fn the_reaper_keeps_the_right_to_send_signals_only() {
+    let lab = Lab::new();
+    let out = lab.sh("grep -E 'Cap(Prm|Eff|Inh|Amb)' /proc/1/status | cut -f2");
+    assert_eq!(out.out(), "0000000000000000\n0000000000000020\n0000000000000020\n0000000000000000");
 }
