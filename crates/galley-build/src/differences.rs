@@ -112,7 +112,7 @@ impl fmt::Display for Difference {
             What::Metadata => "has another mode, owner or attribute",
             What::Time => "has another time",
         };
-        write!(f, "/{} {what}", self.path.display())
+        write!(f, "{} {what}", self.path.display())
     }
 }
 

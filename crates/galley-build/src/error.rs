@@ -87,7 +87,7 @@ pub enum ImageError {
         layers: usize,
     },
     /// A blob broke off.
-    #[error("its layer {blob} broke off: {source}; build again to go on")]
+    #[error("its layer {} did not come: {source}; try again to go on from there", .blob.short())]
     Transfer {
         /// Which.
         blob: galley_image::Digest,

@@ -1,10 +1,10 @@
 //! Fetches and unpacks base images. Nothing of one is fetched before some step must really run on it or read from it.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use galley_image::{ChainId, Descriptor, DiffId, Reference};
-use galley_registry::Images;
+use galley_registry::{Images, RegistryError};
 use galley_store::{BlobWriter, Image, Lease, SnapshotId, SnapshotState, StoreError, Wait};
 
 use crate::error::ImageError;
@@ -170,15 +170,18 @@ impl Pull<'_> {
         let mut done = writer.written();
         let mut reader = images.blob(reference, blob, done)?;
         let what = format!("layer {}", blob.digest.short());
-        self.tell(what.clone(), done, blob.size);
+        if done < blob.size {
+            self.tell(what.clone(), done, blob.size);
+        }
         let (mut buffer, mut told) = (vec![0; 128 << 10], done);
         loop {
             if self.world.cancel.is_cancelled() {
                 return Err(ImageError::Stopped);
             }
-            let read = reader
-                .read(&mut buffer)
-                .map_err(|source| ImageError::Transfer { blob: blob.digest, source })?;
+            let read = match reader.read(&mut buffer) {
+                Ok(read) => read,
+                Err(source) => return Err(broken(blob, writer, source)),
+            };
             if read == 0 {
                 break;
             }
@@ -186,7 +189,8 @@ impl Pull<'_> {
                 .write_all(&buffer[..read])
                 .map_err(|source| ImageError::Transfer { blob: blob.digest, source })?;
             done += read as u64;
-            if done - told >= REPORT {
+            // Its end is told when it is known to be the right one.
+            if done - told >= REPORT && done < blob.size {
                 told = done;
                 self.tell(what.clone(), done, blob.size);
             }
@@ -198,5 +202,17 @@ impl Pull<'_> {
 
     fn tell(&self, what: String, done: u64, total: u64) {
         self.events.event(&Event::Progress { step: self.step, what, done, total: Some(total) });
+    }
+}
+
+/// Why a blob did not come. What came of it is kept for the next try, unless it was wrong.
+fn broken(blob: &Descriptor, writer: BlobWriter, source: io::Error) -> ImageError {
+    match source.downcast::<RegistryError>() {
+        Ok(wrong @ (RegistryError::Digest { .. } | RegistryError::Size { .. })) => {
+            writer.discard();
+            wrong.into()
+        }
+        Ok(other) => ImageError::Transfer { blob: blob.digest, source: other.into() },
+        Err(source) => ImageError::Transfer { blob: blob.digest, source },
     }
 }

@@ -176,8 +176,10 @@ impl Resolver<'_> {
                 let tag = tag.as_deref().map_or(String::new(), |tag| format!(":{tag}"));
                 let digest = digest.map_or(String::new(), |digest| format!("@{digest}"));
                 // Tag and digest choose; the name is what messages show.
-                let named = format!("{name}{tag}{digest}").parse();
-                let reference: Reference = named.or_else(|_| format!("layout{tag}{digest}").parse())?;
+                let plain = Some(name).filter(|name| !name.contains([':', '@']));
+                let named = plain.and_then(|name| format!("{name}{tag}{digest}").parse().ok());
+                let reference: Reference =
+                    named.map_or_else(|| format!("layout{tag}{digest}").parse(), Ok)?;
                 let remote = layout.resolve(&reference, platform)?;
                 self.keep(&remote, platform, Some(Arc::new(layout)))
             }

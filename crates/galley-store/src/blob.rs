@@ -21,8 +21,10 @@ pub struct BlobWriter {
     file: File,
     hash: Sha256,
     written: u64,
-    /// Held while somebody writes to a partial blob that lasts.
-    lasting: Option<FileLock>,
+    /// What came outlasts the writer.
+    lasts: bool,
+    /// Of a blob that lasts: held until its file is left, renamed or deleted.
+    _lock: Option<FileLock>,
 }
 
 impl BlobWriter {
@@ -32,7 +34,7 @@ impl BlobWriter {
     /// [`StoreError::BlobSize`], [`StoreError::BlobDigest`], [`StoreError::Io`] and [`StoreError::NoSpace`].
     pub fn finish(mut self, expect: Digest, size: Option<u64>) -> Result<Digest, StoreError> {
         // Whole or wrong: either way there is nothing to resume.
-        let _lock = self.lasting.take();
+        self.lasts = false;
         if let Some(expected) = size.filter(|size| *size != self.written) {
             return Err(StoreError::BlobSize { digest: expect, expected, found: self.written });
         }
@@ -51,6 +53,11 @@ impl BlobWriter {
         let found = Digest::from_sha256(self.hash.clone().finalize().into());
         self.name(found)?;
         Ok((found, self.written))
+    }
+
+    /// Drops it for good: what came is wrong, and nothing to resume.
+    pub fn discard(mut self) {
+        self.lasts = false;
     }
 
     /// How many bytes came, those of an earlier try included.
@@ -73,7 +80,7 @@ impl BlobWriter {
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // A partial blob is not worth the last room on the disk.
-        let count = self.file.write(bytes).inspect_err(|_| self.lasting = None)?;
+        let count = self.file.write(bytes).inspect_err(|_| self.lasts = false)?;
         self.hash.update(bytes.get(..count).unwrap_or_default());
         self.written += count as u64;
         Ok(count)
@@ -86,7 +93,7 @@ impl Write for BlobWriter {
 
 impl Drop for BlobWriter {
     fn drop(&mut self) {
-        if self.lasting.is_some() {
+        if self.lasts {
             return;
         }
         // Nothing there if it got its name; swept later if it cannot be deleted now.
@@ -102,7 +109,15 @@ impl Store {
     pub fn blob_writer(&self) -> Result<BlobWriter, StoreError> {
         let path = self.inner.temporary.path()?;
         let file = File::create_new(&path).map_err(StoreError::on("create", &path))?;
-        Ok(BlobWriter { store: self.clone(), path, file, hash: Sha256::new(), written: 0, lasting: None })
+        Ok(BlobWriter {
+            store: self.clone(),
+            path,
+            file,
+            hash: Sha256::new(),
+            written: 0,
+            lasts: false,
+            _lock: None,
+        })
     }
 
     /// A writer of the blob `digest` that goes on where an earlier one was dropped or killed: [`BlobWriter::written`] says
@@ -132,8 +147,8 @@ impl Store {
             file.rewind().map_err(StoreError::on("write", &path))?;
             (hash, written) = (Sha256::new(), 0);
         }
-        let lasting = Some(lock.removing());
-        Ok(BlobWriter { store: self.clone(), path, file, hash, written, lasting })
+        let _lock = Some(lock.removing());
+        Ok(BlobWriter { store: self.clone(), path, file, hash, written, lasts: true, _lock })
     }
 
     /// Puts a small blob (a configuration, a manifest); returns its digest.

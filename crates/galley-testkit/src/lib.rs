@@ -1,7 +1,8 @@
-//! What the tests of several crates share: file trees written as text, literate command-line tests, what the machine can do, and expectations that
-//! are files. For tests only: nothing here is linked into galley.
+//! What the tests of several crates share: file trees written as text, literate command-line tests, expectations that are
+//! files, what the machine can do, and a real registry. For tests only: nothing here is linked into galley.
 
 pub mod expect;
 pub mod literate;
 pub mod machine;
+pub mod registry;
 pub mod tree;

@@ -2,9 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 
 use galley_image::Digest;
 
@@ -12,45 +10,14 @@ use crate::content::Content;
 
 pub struct DockerRegistry {
     pub address: String,
-    directory: tempfile::TempDir,
-    child: Child,
-}
-
-impl Drop for DockerRegistry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    running: galley_testkit::registry::DockerRegistry,
 }
 
 impl DockerRegistry {
     /// Starts one; `more` is added to the `http` section of its configuration.
     pub fn start(more: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
-        let config = directory.path().join("config.yml");
-        let root = directory.path().join("data");
-        let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: {address}\n{more}",
-            root.display()
-        );
-        std::fs::write(&config, text).unwrap();
-        let child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("these tests need a real registry: install the package docker-registry");
-        let registry = Self { address, directory, child };
-        for _ in 0..500 {
-            if TcpStream::connect(&registry.address).is_ok() {
-                return registry;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        panic!("docker-registry does not listen at {}", registry.address);
+        let running = galley_testkit::registry::DockerRegistry::start(more).unwrap();
+        Self { address: running.address().to_owned(), running }
     }
 
     /// Pushes everything into a repository.
@@ -82,7 +49,6 @@ impl DockerRegistry {
     /// Where the registry keeps a blob's bytes.
     pub fn blob_file(&self, digest: Digest) -> PathBuf {
         let hex = digest.hex();
-        let blobs = self.directory.path().join("data/docker/registry/v2/blobs/sha256");
-        blobs.join(&hex[..2]).join(&hex).join("data")
+        self.running.blobs().join(&hex[..2]).join(&hex).join("data")
     }
 }

@@ -112,7 +112,8 @@ pub fn image(
         })?;
         let image = session.store.image(reference, lease)?;
         let image = image.ok_or_else(|| StoreError::UnknownImage(reference.familiar()))?;
-        container::unpack(&image, &world, events, step, lease)?;
+        container::unpack(&image, &world, events, step, lease)
+            .map_err(|source| Error::Pull { reference: reference.familiar(), source: Box::new(source) })?;
         Ok(image)
     })();
     let outcome = match &pulled {
