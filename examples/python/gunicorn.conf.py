@@ -8,3 +8,4 @@ threads = 4
 worker_tmp_dir = "/dev/shm"
 accesslog = "-"
 graceful_timeout = 5
+control_socket_disable = True

@@ -3,13 +3,13 @@
 //! Every case warms up first, then takes medians, and looks into the images: a fast wrong answer is a miss. What is timed is a process from its start
 //! to its end, so everything that galley does is in the number, its one `syncfs` a build too. Before each run the disk is brought to rest.
 
-mod builder;
+pub(crate) mod builder;
 mod copies;
 mod edits;
 mod lab;
-mod race;
+pub(crate) mod race;
 mod steps;
-mod table;
+pub(crate) mod table;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,7 +33,7 @@ cases:
 ";
 
 /// The user of the cases that are not root's: any id that has no account, with a line in /etc/subuid and /etc/subgid.
-const PLAIN_USER: u32 = 12345;
+pub(crate) const PLAIN_USER: u32 = 12345;
 
 /// One line of the table.
 struct Case {
@@ -199,7 +199,7 @@ impl Options {
 }
 
 /// Builds the release binary and says where it lies.
-fn build_galley() -> Result<PathBuf> {
+pub(crate) fn build_galley() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut build = Command::new(&cargo);

@@ -1,8 +1,9 @@
-//! What the project does to itself: `tidy` keeps the house's rules, `bench` measures galley beside its peers.
+//! What the project does to itself: `tidy` keeps the house's rules, `bench` measures galley beside its peers, `examples` builds and runs the examples.
 
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod examples;
 pub mod tidy;
 
 /// What a task ends with: an error is a sentence for the person who called it.

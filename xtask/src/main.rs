@@ -5,13 +5,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use xtask::{Result, bench, tidy};
+use xtask::{Result, bench, examples, tidy};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
   tidy                         the house's rules that no compiler checks
   bench [OPTIONS] [CASE...]    galley as whole processes, beside a control and its peers; `bench --help` for more
+  examples [OPTIONS] [NAME...] builds, runs and measures what is in examples/; `examples --help` for more
 ";
 
 fn main() -> ExitCode {
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let outcome = match args.split_first() {
         Some((task, rest)) if task == "tidy" && rest.is_empty() => run_tidy(),
         Some((task, rest)) if task == "bench" => bench::main(rest),
+        Some((task, rest)) if task == "examples" => examples::main(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

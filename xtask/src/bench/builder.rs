@@ -12,7 +12,7 @@ use crate::Result;
 
 /// Who builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tool {
+pub(crate) enum Tool {
     /// As the user that runs the bench.
     Galley,
     /// Through `setpriv`, as a user with nothing but subordinate ids.
@@ -24,13 +24,13 @@ pub(super) enum Tool {
 }
 
 /// A builder with a place for what it keeps.
-pub(super) struct Builder {
-    pub(super) tool: Tool,
+pub(crate) struct Builder {
+    pub(crate) tool: Tool,
     program: PathBuf,
     /// Galley's own: peers keep theirs where the environment says.
     store: PathBuf,
-    /// The context of the image that all others stand on.
-    base: PathBuf,
+    /// The context of the image that all others stand on, where they do.
+    base: Option<PathBuf>,
 }
 
 /// What all cases start FROM.
@@ -42,17 +42,22 @@ impl Builder {
     /// # Errors
     /// The base does not build.
     pub(super) fn new(tool: Tool, program: PathBuf, home: &Path, base: &Path) -> Result<Builder> {
-        let builder = Builder { tool, program, store: home.join("store"), base: base.to_owned() };
+        let builder = Builder { base: Some(base.to_owned()), ..Builder::on_no_base(tool, program, home) };
         builder.prepare_base()?;
         Ok(builder)
     }
 
+    /// A builder of images that fetch what they stand on.
+    pub(crate) fn on_no_base(tool: Tool, program: PathBuf, home: &Path) -> Builder {
+        Builder { tool, program, store: home.join("store"), base: None }
+    }
+
     fn prepare_base(&self) -> Result<()> {
-        output(&mut self.build(&self.base, BASE, false)).map(drop)
+        self.base.as_ref().map_or(Ok(()), |base| output(&mut self.build(base, BASE, false)).map(drop))
     }
 
     /// Its column in the table.
-    pub(super) fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> Role {
         match self.tool {
             Tool::Galley | Tool::GalleyAsUser => Role::Galley,
             Tool::BuildKit => Role::BuildKit,
@@ -61,7 +66,7 @@ impl Builder {
     }
 
     /// The command that builds the Dockerfile in `context` into an image of that name.
-    pub(super) fn build(&self, context: &Path, image: &str, no_cache: bool) -> Command {
+    pub(crate) fn build(&self, context: &Path, image: &str, no_cache: bool) -> Command {
         let mut command = self.command();
         match self.tool {
             Tool::Galley | Tool::GalleyAsUser => command.args(["build", "--progress=plain"]),
@@ -103,7 +108,7 @@ impl Builder {
     ///
     /// # Errors
     /// What is there cannot be removed, or the base does not build again.
-    pub(super) fn forget(&self, image: &str) -> Result<()> {
+    pub(crate) fn forget(&self, image: &str) -> Result<()> {
         match self.tool {
             Tool::Galley => {
                 if self.store.exists() {
@@ -136,7 +141,7 @@ impl Builder {
     }
 
     /// The program with its global options.
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = match self.tool {
             Tool::GalleyAsUser => {
                 let mut command = Command::new("setpriv");

@@ -15,7 +15,7 @@ const FEW: usize = 3;
 
 /// Part of whoever is measured, in the table's columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// The one that has a bar.
     Galley,
     /// The least that the task takes, without any builder.
@@ -27,19 +27,19 @@ pub(super) enum Role {
 }
 
 /// Someone who does the task. The closures get the round, 0 for the warm-up.
-pub(super) struct Entrant<'a> {
-    pub(super) role: Role,
+pub(crate) struct Entrant<'a> {
+    pub(crate) role: Role,
     /// Not timed: brings about the state that the run starts from.
-    pub(super) before: Box<dyn Fn(usize) -> Result<()> + 'a>,
+    pub(crate) before: Box<dyn Fn(usize) -> Result<()> + 'a>,
     /// What is timed.
-    pub(super) command: Box<dyn Fn(usize) -> Command + 'a>,
+    pub(crate) command: Box<dyn Fn(usize) -> Command + 'a>,
     /// Not timed: says whether the result is right.
-    pub(super) after: Box<dyn Fn(usize) -> Result<()> + 'a>,
+    pub(crate) after: Box<dyn Fn(usize) -> Result<()> + 'a>,
 }
 
 impl<'a> Entrant<'a> {
     /// An entrant that needs no preparation and whose result is not looked at.
-    pub(super) fn new(role: Role, command: impl Fn(usize) -> Command + 'a) -> Entrant<'a> {
+    pub(crate) fn new(role: Role, command: impl Fn(usize) -> Command + 'a) -> Entrant<'a> {
         Entrant {
             role,
             before: Box::new(|_| Ok(())),
@@ -49,46 +49,46 @@ impl<'a> Entrant<'a> {
     }
 
     /// Sets what comes before each run.
-    pub(super) fn before(self, before: impl Fn(usize) -> Result<()> + 'a) -> Entrant<'a> {
+    pub(crate) fn before(self, before: impl Fn(usize) -> Result<()> + 'a) -> Entrant<'a> {
         Entrant { before: Box::new(before), ..self }
     }
 
     /// Sets what comes after each run.
-    pub(super) fn after(self, after: impl Fn(usize) -> Result<()> + 'a) -> Entrant<'a> {
+    pub(crate) fn after(self, after: impl Fn(usize) -> Result<()> + 'a) -> Entrant<'a> {
         Entrant { after: Box::new(after), ..self }
     }
 }
 
 /// What was measured of one entrant.
 #[derive(Debug)]
-pub(super) struct Samples {
-    pub(super) role: Role,
+pub(crate) struct Samples {
+    pub(crate) role: Role,
     /// Wall time of each run in seconds, the warm-up left out; sorted by `race`.
-    pub(super) seconds: Vec<f64>,
+    pub(crate) seconds: Vec<f64>,
     /// The most memory that any of its processes held, in bytes (`ru_maxrss` of `wait4`, which is VmHWM, children that it waited for included).
-    pub(super) peak: u64,
+    pub(crate) peak: u64,
     /// Why there are no more samples: what failed, or what is wrong with the result.
-    pub(super) problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 impl Samples {
     /// None where nothing was measured.
-    pub(super) fn median(&self) -> Option<f64> {
+    pub(crate) fn median(&self) -> Option<f64> {
         median(&self.seconds)
     }
 }
 
 /// What a case comes to.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) samples: Vec<Samples>,
+pub(crate) struct Outcome {
+    pub(crate) samples: Vec<Samples>,
     /// Sentences that stand below the table.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// Runs everybody once to warm up and then `rounds` times in turns. `log` takes what the processes print; `divide` is how many
 /// like parts the task has, each of which is meant.
-pub(super) fn race(entrants: &[Entrant<'_>], rounds: usize, divide: u32, log: &Path) -> Vec<Samples> {
+pub(crate) fn race(entrants: &[Entrant<'_>], rounds: usize, divide: u32, log: &Path) -> Vec<Samples> {
     let blank =
         |entrant: &Entrant<'_>| Samples { role: entrant.role, seconds: Vec::new(), peak: 0, problem: None };
     let mut all: Vec<Samples> = entrants.iter().map(blank).collect();
@@ -132,7 +132,7 @@ fn run_once(entrant: &Entrant<'_>, round: usize, log: &Path) -> Result<(f64, u64
 ///
 /// # Errors
 /// One that cannot be started or does not exit with 0, with the end of what it printed.
-fn timed(command: &mut Command, log: &Path) -> Result<(f64, u64)> {
+pub(crate) fn timed(command: &mut Command, log: &Path) -> Result<(f64, u64)> {
     let output = File::create(log)?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let start = Instant::now();
@@ -150,7 +150,7 @@ fn timed(command: &mut Command, log: &Path) -> Result<(f64, u64)> {
 ///
 /// # Errors
 /// As `timed`.
-pub(super) fn output(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
     if !output.status.success() {
         let printed = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -119,7 +119,7 @@ fn bar(bar: Bar) -> String {
 }
 
 /// Seconds in three digits, as milliseconds where they are few.
-fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 0.1 { format!("{:.1} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
 }
 
