@@ -208,6 +208,11 @@ fn a_stage_that_comes_out_the_same_stops_the_wave() {
     assert_eq!(second.unwrap().id, first.id);
     let by_content = events.count(|event| matches!(event, Event::Cached { why: Reuse::SameContent, .. }));
     assert_eq!((events.ran(), by_content), (2, 1), "{:?}", events.0);
+    // The base of the changed step is found by its identity first and by its files later: that is told once.
+    for step in 0..8 {
+        let told = events.count(|event| matches!(event, Event::Cached { step: id, .. } if id.0 == step));
+        assert!(told <= 1, "{:?}", events.0);
+    }
 }
 
 #[test]

@@ -271,8 +271,9 @@ impl<'a> Solver<'a> {
         Stopped
     }
 
-    pub(super) fn note(&self, id: VertexId, facts: StepFacts, outcome: StepOutcome) {
-        lock(&self.log).insert(id.0, (facts, outcome));
+    /// Writes down how a vertex was solved; true the first time. One that was found by its identity is solved again for its files.
+    pub(super) fn note(&self, id: VertexId, facts: StepFacts, outcome: StepOutcome) -> bool {
+        lock(&self.log).insert(id.0, (facts, outcome)).is_none()
     }
 
     pub(super) fn tell(&self, event: &Event) {

@@ -98,8 +98,9 @@ impl Solver<'_> {
 
     fn reused(&self, id: VertexId, record: &Record, why: Reuse, facts: StepFacts) -> Solved {
         let outcome = if why == Reuse::Unchanged { StepOutcome::Unchanged } else { StepOutcome::SameContent };
-        self.note(id, facts, outcome);
-        self.tell(&Event::Cached { step: step_id(id), why });
+        if self.note(id, facts, outcome) {
+            self.tell(&Event::Cached { step: step_id(id), why });
+        }
         solved_at(record.result, false)
     }
 
