@@ -1,7 +1,6 @@
 //! What every sandbox has to do, run over the Linux one and its twin alike.
 //!
 //! The program of the twin is a closure that does what the same shell script does for real.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::unwrap_used, reason = "in a test, an unwrap is an assertion")]
 
 use std::fs;

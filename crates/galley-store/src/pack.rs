@@ -1,14 +1,16 @@
 //! Layers as tar archives, and their diff IDs.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+mod ahead;
+
+use std::io::{self, Write};
 
 use galley_image::layer_tar::{PackError, TarProfile, Times, pack};
-use galley_image::{DiffId, Digest};
+use galley_image::{DiffId, Digest, TreePath};
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
 
 use crate::{LayerId, Store, StoreError};
+use ahead::Files;
 
 impl Store {
     /// The diff ID of a layer packed under a profile: hashed once, then remembered.
@@ -40,10 +42,12 @@ impl Store {
     ) -> Result<DiffId, StoreError> {
         let diff = self.diff(layer)?;
         let mut hashed = Hashed { out, hash: Sha256::new() };
-        let mut open = |path: &galley_image::TreePath, _: &galley_image::Entry| {
-            File::open(self.file_path(layer, path)).map(|file| Box::new(file) as Box<dyn Read>)
-        };
-        pack(&diff, profile, &mut open, &mut hashed).map_err(|error| pack_error(layer, error))?;
+        let place = |path: &TreePath| self.file_path(layer, path);
+        std::thread::scope(|scope| {
+            let mut files = Files::new(scope, &diff, &place);
+            pack(&diff, profile, &mut |path, entry| files.open(path, entry), &mut hashed)
+        })
+        .map_err(|error| pack_error(layer, error))?;
         let diff_id = DiffId(Digest::from_sha256(hashed.hash.finalize().into()));
         self.set_diff_id(layer, profile, diff_id)?;
         Ok(diff_id)

@@ -88,6 +88,11 @@ impl Attributes {
             size: entry.file().map_or(0, |file| file.size),
         }
     }
+
+    /// Bytes, as far as the caller knows.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
 }
 
 /// Where the bytes come from, for a worker.

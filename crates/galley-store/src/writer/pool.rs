@@ -10,8 +10,14 @@ use galley_image::ContentDigest;
 use super::file::{Attributes, Born, FileWriter, SharedState, Source};
 use crate::{LayerId, StoreError};
 
-/// Jobs that may wait; each holds a descriptor of its directory.
-const QUEUE: usize = 256;
+/// Files are handed over in batches: with small ones, waking a thread for each would cost more than copying it.
+const BATCH: usize = 32;
+
+/// A batch is handed over early when its files have this many bytes together, so that a large one is begun at once.
+const BATCH_BYTES: u64 = 1 << 20;
+
+/// Batches that may wait; each job in them holds a descriptor of its directory.
+const QUEUE: usize = 8;
 
 /// More threads than this only wait for the same disk.
 const MOST_THREADS: usize = 4;
@@ -25,11 +31,16 @@ pub(super) struct Job {
     pub(super) source: Source,
 }
 
+/// Jobs with their numbers.
+type Batch = Vec<(usize, Job)>;
+
 /// The threads and what they did.
 #[derive(Debug)]
 pub(super) struct Pool {
     born: Born,
-    jobs: Option<Sender<(usize, Job)>>,
+    batches: Option<Sender<Batch>>,
+    next: Batch,
+    next_bytes: u64,
     threads: Vec<JoinHandle<()>>,
     sent: usize,
     progress: Arc<Progress>,
@@ -51,25 +62,46 @@ struct Done {
 
 impl Pool {
     pub(super) fn new(born: Born) -> Self {
-        Self { born, jobs: None, threads: Vec::new(), sent: 0, progress: Arc::default() }
+        Self {
+            born,
+            batches: None,
+            next: Vec::new(),
+            next_bytes: 0,
+            threads: Vec::new(),
+            sent: 0,
+            progress: Arc::default(),
+        }
     }
 
     /// Copies a file some time; returns the number under which the result will be found.
     pub(super) fn copy(&mut self, job: Job) -> Result<usize, StoreError> {
         let number = self.sent;
         self.sent += 1;
-        let jobs = match &self.jobs {
-            Some(jobs) => jobs.clone(),
+        self.next_bytes = self.next_bytes.saturating_add(job.attributes.size());
+        self.next.push((number, job));
+        if self.next.len() >= BATCH || self.next_bytes >= BATCH_BYTES {
+            self.hand_over();
+        }
+        Ok(number)
+    }
+
+    fn hand_over(&mut self) {
+        self.next_bytes = 0;
+        let batch = std::mem::take(&mut self.next);
+        if batch.is_empty() {
+            return;
+        }
+        let batches = match &self.batches {
+            Some(batches) => batches.clone(),
             None => self.start(),
         };
         // Threads end only when the sender is dropped; if one panicked, the others go on.
-        let _ = jobs.send((number, job));
-        Ok(number)
+        let _ = batches.send(batch);
     }
 
     /// Fails with what a copy failed with.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        if self.jobs.is_none() {
+        if self.batches.is_none() {
             return Ok(());
         }
         match self.progress.done().error.take() {
@@ -79,7 +111,8 @@ impl Pool {
     }
 
     /// Waits until all copies are made.
-    pub(super) fn drain(&self) -> Result<(), StoreError> {
+    pub(super) fn drain(&mut self) -> Result<(), StoreError> {
+        self.hand_over();
         let mut done = self.progress.done();
         while done.count < self.sent && done.error.is_none() {
             done = self.progress.changed.wait(done).unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +133,7 @@ impl Pool {
         Ok((results, linked.iter().copied().collect()))
     }
 
-    fn start(&mut self) -> Sender<(usize, Job)> {
+    fn start(&mut self) -> Sender<Batch> {
         let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(MOST_THREADS);
         for _ in 0..threads {
@@ -108,12 +141,12 @@ impl Pool {
             let files = FileWriter::sharing(self.born, Arc::clone(&progress.shared));
             self.threads.push(std::thread::spawn(move || work(files, &receiver, &progress)));
         }
-        self.jobs = Some(sender.clone());
+        self.batches = Some(sender.clone());
         sender
     }
 
     fn stop(&mut self) {
-        self.jobs = None;
+        self.batches = None;
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -132,33 +165,40 @@ impl Progress {
     }
 }
 
-fn work(mut files: FileWriter, jobs: &Receiver<(usize, Job)>, progress: &Progress) {
+fn work(mut files: FileWriter, batches: &Receiver<Batch>, progress: &Progress) {
     let mut failed = false;
-    for (number, job) in jobs {
-        // After a failure the layer is lost: the rest of the queue is only emptied.
-        let result = if failed {
-            None
-        } else {
-            Some(files.copy(&job.directory, &job.name, &job.attributes, &job.source))
-        };
-        let mut done = progress.done();
-        done.count += 1;
-        match result {
-            Some(Ok(result)) => {
-                if done.results.len() <= number {
-                    done.results.resize(number + 1, None);
-                }
-                if let Some(slot) = done.results.get_mut(number) {
-                    *slot = Some(result);
+    for batch in batches {
+        let mut results = Vec::with_capacity(batch.len());
+        let count = batch.len();
+        let mut error = None;
+        for (number, job) in batch {
+            // After a failure the layer is lost: the rest of the queue is only emptied.
+            if failed {
+                break;
+            }
+            match files.copy(&job.directory, &job.name, &job.attributes, &job.source) {
+                Ok(result) => results.push((number, result)),
+                Err(failure) => {
+                    failed = true;
+                    let name = String::from_utf8_lossy(&job.name).into_owned();
+                    error = Some(failure.at(std::path::Path::new(&name)));
                 }
             }
-            Some(Err(failure)) => {
-                failed = true;
-                let name = String::from_utf8_lossy(&job.name).into_owned();
-                done.error.get_or_insert_with(|| failure.at(std::path::Path::new(&name)));
-            }
-            None => {}
         }
+        let mut done = progress.done();
+        done.count += count;
+        for (number, result) in results {
+            if done.results.len() <= number {
+                done.results.resize(number + 1, None);
+            }
+            if let Some(slot) = done.results.get_mut(number) {
+                *slot = Some(result);
+            }
+        }
+        if let Some(error) = error {
+            done.error.get_or_insert(error);
+        }
+        drop(done);
         progress.changed.notify_all();
     }
 }
