@@ -17,7 +17,7 @@ pub struct ProcessUser {
 }
 
 /// The user that `written` (`user[:group]`, empty for root) means, with the bytes of the image's `/etc/passwd` and `/etc/group`.
-/// With a group written, there are no further groups.
+/// With a group written, there is no further group.
 ///
 /// # Errors
 /// [`UnknownOwner`].
@@ -32,10 +32,14 @@ pub fn resolve(written: &str, passwd: &[u8], group: &[u8]) -> Result<ProcessUser
         Some(group_name) => owner::resolve(&format!("{uid}:{group_name}"), passwd, group)?.gid,
         None => entry.as_ref().map_or(0, |entry| entry.gid),
     };
-    let groups = match (&entry, named_group) {
-        (Some(entry), None) => owner::supplementary_groups(&entry.name, group),
-        _ => Vec::new(),
-    };
+    // The own group is listed too, as login(1) does it: else a program that gives up its group for another one leaves the process
+    // outside of a group whose members are denied something (CVE-2022-36109).
+    let mut groups = vec![gid];
+    if let (Some(entry), None) = (&entry, named_group) {
+        groups.extend(
+            owner::supplementary_groups(&entry.name, group).into_iter().filter(|other| *other != gid),
+        );
+    }
     let home = entry.map(|entry| entry.home).filter(|home| !home.is_empty());
     Ok(ProcessUser { ids: UserIds { uid, gid, groups }, home: home.unwrap_or_else(|| "/".into()) })
 }
@@ -75,12 +79,12 @@ mod tests {
 
     #[test]
     fn names_and_numbers() {
-        assert_eq!(ids(""), (0, 0, vec![], "/root".into()));
-        assert_eq!(ids("app"), (1001, 2002, vec![44], "/srv/app".into()));
-        assert_eq!(ids("1001"), (1001, 2002, vec![44], "/srv/app".into()));
-        assert_eq!(ids("app:video"), (1001, 44, vec![], "/srv/app".into()));
-        assert_eq!(ids("1001:7"), (1001, 7, vec![], "/srv/app".into()));
-        assert_eq!(ids("65532"), (65532, 0, vec![], "/".into()));
+        assert_eq!(ids(""), (0, 0, vec![0], "/root".into()));
+        assert_eq!(ids("app"), (1001, 2002, vec![2002, 44], "/srv/app".into()));
+        assert_eq!(ids("1001"), (1001, 2002, vec![2002, 44], "/srv/app".into()));
+        assert_eq!(ids("app:video"), (1001, 44, vec![44], "/srv/app".into()));
+        assert_eq!(ids("1001:7"), (1001, 7, vec![7], "/srv/app".into()));
+        assert_eq!(ids("65532"), (65532, 0, vec![0], "/".into()));
         assert!(matches!(resolve("nobody", PASSWD, GROUP), Err(UnknownOwner::User { .. })));
         assert!(matches!(resolve("app:none", PASSWD, GROUP), Err(UnknownOwner::Group { .. })));
     }

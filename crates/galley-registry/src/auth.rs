@@ -3,6 +3,7 @@
 mod challenge;
 mod docker_config;
 mod helper;
+mod keychain;
 mod token;
 
 use base64::Engine as _;
@@ -10,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 
 pub(crate) use challenge::{Challenge, challenges};
 pub use docker_config::Credentials;
+pub(crate) use keychain::Keychain;
+pub use keychain::{CredentialLookup, CredentialSource};
 pub(crate) use token::{TokenRequest, token_of, token_request};
 
 /// What proves who we are to one registry.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::auth::CredentialSource;
+
 /// Everything about the network and the registries.
 #[derive(Clone, Debug)]
 pub struct RegistryConfig {
@@ -11,8 +13,8 @@ pub struct RegistryConfig {
     pub hosts: BTreeMap<String, HostConfig>,
     /// Whom to trust.
     pub certificates: Certificates,
-    /// Docker's `config.json` with credentials; a missing file is no error.
-    pub docker_config: Option<PathBuf>,
+    /// Who we are to registries.
+    pub credentials: CredentialSource,
     /// Proxies.
     pub proxies: Proxies,
     /// The `User-Agent` header.
@@ -28,7 +30,7 @@ impl Default for RegistryConfig {
         Self {
             hosts: BTreeMap::new(),
             certificates: Certificates::default(),
-            docker_config: None,
+            credentials: CredentialSource::Nobody,
             proxies: Proxies::default(),
             user_agent: concat!("galley/", env!("CARGO_PKG_VERSION")).into(),
             timeouts: Timeouts::default(),

@@ -176,6 +176,14 @@ pub enum RegistryError {
         /// What happened.
         detail: String,
     },
+    /// The galley outside of this user namespace, which knows the credentials, could not tell them.
+    #[error("cannot get credentials for {registry}: {detail}")]
+    CredentialsOutside {
+        /// The registry.
+        registry: String,
+        /// What happened.
+        detail: String,
+    },
     /// Certificates that are configured cannot be loaded.
     #[error("cannot load certificates from {file}: {detail}")]
     Certificates {

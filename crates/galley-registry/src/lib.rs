@@ -17,7 +17,7 @@ mod registry;
 mod resolve;
 mod verify;
 
-pub use auth::{Credential, Credentials};
+pub use auth::{Credential, CredentialLookup, CredentialSource, Credentials};
 pub use config::{Certificates, HostConfig, Mirror, Proxies, RegistryConfig, Retries, Timeouts};
 pub use error::{Blob, Failure, RegistryError};
 pub use images::{Images, RemoteImage};

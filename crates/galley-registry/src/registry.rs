@@ -6,11 +6,11 @@ mod exchange;
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use galley_image::{Descriptor, Digest, Platform, Reference};
 
-use crate::auth::Credentials;
+use crate::auth::Keychain;
 use crate::config::RegistryConfig;
 use crate::error::{Blob, RegistryError};
 use crate::http::{Client, header};
@@ -34,7 +34,7 @@ pub struct Registry {
 struct Shared {
     config: RegistryConfig,
     client: Client,
-    credentials: OnceLock<Credentials>,
+    credentials: Keychain,
     /// `Authorization` headers that worked, by endpoint and repository.
     authorizations: Mutex<HashMap<(String, String), String>>,
     /// Whether an insecure endpoint speaks TLS, once that is known.
@@ -49,9 +49,9 @@ impl Registry {
     pub fn new(config: RegistryConfig) -> Self {
         let client = Client::new(&config);
         let shared = Shared {
+            credentials: Keychain::new(config.credentials.clone()),
             config,
             client,
-            credentials: OnceLock::new(),
             authorizations: Mutex::default(),
             tls: Mutex::default(),
             unreachable: Mutex::default(),
@@ -149,16 +149,6 @@ impl Shared {
                 Err(RegistryError::Everywhere { image: reference.familiar(), attempts })
             }
         }
-    }
-
-    /// Docker's credentials, read when a registry first asks for some.
-    fn credentials(&self) -> Result<&Credentials, RegistryError> {
-        if let Some(credentials) = self.credentials.get() {
-            return Ok(credentials);
-        }
-        let file = self.config.docker_config.as_deref();
-        let credentials = file.map_or_else(|| Ok(Credentials::none()), Credentials::from_docker_config)?;
-        Ok(self.credentials.get_or_init(|| credentials))
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use content::{Content, Image};
 use galley_image::{Descriptor, Digest, MediaType, Platform, Reference};
 use galley_registry::{
-    Failure, HostConfig, Images, Mirror, Proxies, Registry, RegistryConfig, RegistryError, RemoteImage,
-    Retries, Timeouts,
+    CredentialSource, Failure, HostConfig, Images, Mirror, Proxies, Registry, RegistryConfig, RegistryError,
+    RemoteImage, Retries, Timeouts,
 };
 use server::{Answer, Asked, Server};
 
@@ -267,7 +267,7 @@ fn docker_config(text: &str) -> (tempfile::TempDir, RegistryConfig) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("config.json");
     std::fs::write(&file, text).unwrap();
-    (directory, RegistryConfig { docker_config: Some(file), ..config() })
+    (directory, RegistryConfig { credentials: CredentialSource::DockerConfig(file), ..config() })
 }
 
 /// A registry that takes only the token that its token service last gave.

@@ -1,10 +1,12 @@
 //! User namespaces: how a plain user's galley becomes root of its own ids.
 
+mod caller;
 mod ids;
 mod reexec;
 
+pub use caller::Caller;
 pub use ids::{IdMap, IdRange, SubIds};
-pub use reexec::{Caller, Reexec, in_user_namespace, reexec};
+pub use reexec::{Reexec, in_user_namespace, reexec};
 
 use std::io;
 use std::path::PathBuf;

@@ -1,8 +1,9 @@
 //! What the tests of several crates share: file trees written as text, literate command-line tests, expectations that are
-//! files, what the machine can do, and a real registry. For tests only: nothing here is linked into galley.
+//! files, what the machine can do, plain users, and a real registry. For tests only: nothing here is linked into galley.
 
 pub mod expect;
 pub mod literate;
 pub mod machine;
 pub mod registry;
 pub mod tree;
+pub mod user;

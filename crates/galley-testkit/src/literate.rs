@@ -29,6 +29,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::user::PlainUser;
 use block::{Block, Step};
 
 /// How the commands of a test are run.
@@ -38,6 +39,8 @@ pub struct Runner {
     pub path: Vec<PathBuf>,
     /// The environment besides `PATH` and `HOME`; nothing else is inherited.
     pub env: Vec<(OsString, OsString)>,
+    /// Who runs the commands and owns the files; whoever runs the test where this is `None`.
+    pub user: Option<PlainUser>,
 }
 
 impl Runner {
@@ -57,6 +60,10 @@ impl Runner {
                 Block::Tree(text) => crate::tree::create(directory.path(), &text)
                     .map_err(|error| format!("{}: {error}", script.display()))?,
                 Block::Console(steps) => {
+                    if let Some(user) = self.user {
+                        user.give(directory.path())
+                            .map_err(|error| format!("cannot give the files away: {error}"))?;
+                    }
                     commands += steps.len();
                     for step in &steps {
                         if let Err(difference) = self.step(step, directory.path()) {
@@ -76,7 +83,9 @@ impl Runner {
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(self.path.iter().cloned().chain(std::env::split_paths(&inherited)))
             .map_err(|error| format!("cannot set PATH: {error}"))?;
-        let output = Command::new("sh")
+        let output = self
+            .user
+            .map_or_else(|| Command::new("sh"), |user| user.command("sh"))
             .arg("-c")
             .arg(format!("exec 2>&1\n{}", step.command))
             .current_dir(directory)

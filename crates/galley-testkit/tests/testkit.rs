@@ -6,6 +6,7 @@ use std::fs;
 
 use galley_testkit::literate::Runner;
 use galley_testkit::tree::{self, Columns};
+use galley_testkit::user::PlainUser;
 
 const TREE: &str = r##"
 bin/ 0750
@@ -56,7 +57,7 @@ fn run(script: &str) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("case.md");
     fs::write(&path, script).unwrap();
-    Runner { path: Vec::new(), env: vec![("GREETING".into(), "hello".into())] }.run(&path)
+    Runner { path: Vec::new(), env: vec![("GREETING".into(), "hello".into())], user: None }.run(&path)
 }
 
 #[test]
@@ -92,6 +93,16 @@ two lines
 ```
 "#)
     .unwrap();
+}
+
+#[test]
+fn commands_run_as_another_user_who_owns_the_files() {
+    let Some(user) = PlainUser::without_subordinate_ids() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("case.md");
+    let id = user.id();
+    fs::write(&path, format!("```text file=d/a\nx\n```\n```console\n$ id -u; stat -c %u:%g . d d/a\n{id}\n{id}:{id}\n{id}:{id}\n{id}:{id}\n```\n")).unwrap();
+    Runner { path: Vec::new(), env: Vec::new(), user: Some(user) }.run(&path).unwrap();
 }
 
 #[test]

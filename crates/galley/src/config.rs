@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use galley_build::site::Site;
-use galley_registry::{Certificates, HostConfig, Mirror, Proxies, RegistryConfig};
+use galley_registry::{Certificates, CredentialSource, HostConfig, Mirror, Proxies, RegistryConfig};
 use galley_sandbox::userns::Caller;
 
 use crate::cli::Global;
@@ -104,6 +104,11 @@ impl Config {
         self.environment.get(Caller::MARKER).and_then(Caller::from_marker)
     }
 
+    /// Docker's `config.json`, with the user's credentials.
+    pub fn docker_config(&self) -> Option<PathBuf> {
+        self.environment.docker_config()
+    }
+
     /// What RUN steps need on this site; `ca` is `--site-ca`, which goes before the configuration's.
     ///
     /// # Errors
@@ -143,7 +148,9 @@ impl Config {
         RegistryConfig {
             hosts,
             certificates,
-            docker_config: self.environment.docker_config(),
+            credentials: self
+                .docker_config()
+                .map_or_else(CredentialSource::default, CredentialSource::DockerConfig),
             proxies: Proxies { http, https, none },
             ..RegistryConfig::default()
         }

@@ -7,6 +7,7 @@ mod archive;
 mod cli;
 mod commands;
 mod config;
+mod credentials;
 mod error;
 mod exit;
 mod request;

@@ -10,7 +10,7 @@ use galley_build::host_files::HostFiles;
 use galley_build::site::Site;
 use galley_build::world::World;
 use galley_image::Reference;
-use galley_registry::Registry;
+use galley_registry::{CredentialSource, Registry};
 use galley_sandbox::userns::{self, Reexec};
 use galley_sandbox::{
     Abilities, Cancel, Exit as ProcessExit, Ids, Io, LinuxSandbox, Process, Sandbox, SandboxError,
@@ -18,6 +18,7 @@ use galley_sandbox::{
 use galley_store::{Image, Lease, OpenOptions, Snapshotter, Store, StoreError};
 
 use crate::config::Config;
+use crate::credentials;
 use crate::error::Error;
 use crate::exit::Exit;
 
@@ -31,7 +32,9 @@ pub fn enter_user_namespace(config: &Config) -> Result<Option<Exit>, Error> {
         return Ok(None);
     }
     let how = Reexec { args: std::env::args_os().collect(), env: config.environment() };
-    Ok(Some(exit_of(userns::reexec(&how)?)))
+    let docker_config = config.docker_config();
+    let serve = move |socket| credentials::serve(&socket, docker_config.as_deref());
+    Ok(Some(exit_of(userns::reexec(&how, serve)?)))
 }
 
 /// How a process ended, as a shell shows it.
@@ -71,9 +74,13 @@ impl Session {
             Err(StoreError::NoStore { .. }) => create_store(&root, process, &sandbox)?,
             opened => opened?,
         };
+        let mut registries = config.registries();
+        if let Some(channel) = config.caller().and_then(|caller| caller.channel()) {
+            registries.credentials = CredentialSource::Ask(credentials::from_outside(channel));
+        }
         Ok(Self {
             store,
-            registry: Registry::new(config.registries()),
+            registry: Registry::new(registries),
             sandbox,
             host_files: HostFiles::read(),
             cancel: Cancel::new(),

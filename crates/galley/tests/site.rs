@@ -262,7 +262,7 @@ fn the_documentation_holds() {
         return;
     }
     let path = vec![Path::new(GALLEY).parent().unwrap().to_owned()];
-    let runner = Runner { path, env: vec![("LC_ALL".into(), "C.UTF-8".into())] };
+    let runner = Runner { path, env: vec![("LC_ALL".into(), "C.UTF-8".into())], user: None };
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/site.md");
     runner.run(&document).unwrap_or_else(|difference| panic!("{difference}"));
 }

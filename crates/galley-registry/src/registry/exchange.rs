@@ -172,7 +172,7 @@ impl Shared {
 
     /// The `Authorization` header that meets one of the challenges; `None` where nothing does.
     fn answer(&self, ask: &Ask<'_>, asked_by: &Url, asked: &[Challenge]) -> Result<Option<String>, Stop> {
-        let credential = self.credentials().and_then(|all| all.of(ask.endpoint.host())).map_err(Stop::Now)?;
+        let credential = self.credentials.of(ask.endpoint.host()).map_err(Stop::Now)?;
         if let Some(Credential::Bearer(token)) = &credential {
             return Ok(Some(format!("Bearer {token}")));
         }
@@ -230,7 +230,7 @@ impl Shared {
     }
 
     fn denied(&self, ask: &Ask<'_>, body: &[u8]) -> RegistryError {
-        let known = self.credentials().ok().and_then(|all| all.of(ask.endpoint.host()).ok().flatten());
+        let known = self.credentials.of(ask.endpoint.host()).ok().flatten();
         let credential = if known.is_some() {
             "those it has for this registry were refused"
         } else {

@@ -1,21 +1,22 @@
 //! Executes galley again as root of a new user namespace, and stands in for it outside.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsString};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags};
 use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use super::{IdMap, SubIds, UserNamespaceError};
+use super::{Caller, IdMap, SubIds, UserNamespaceError};
 use crate::script::StringArray;
 use crate::sys::{self, SignalSet};
 
@@ -38,26 +39,6 @@ pub struct Reexec {
     pub env: Vec<(OsString, OsString)>,
 }
 
-/// Who started galley, from the view of the re-executed one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The user's id outside of the namespace.
-    pub uid: u32,
-    /// The user's group id outside of the namespace.
-    pub gid: u32,
-}
-
-impl Caller {
-    /// The environment variable that tells the re-executed galley that it is one.
-    pub const MARKER: &'static str = "_GALLEY_CALLER";
-
-    /// Reads the variable's value, `uid:gid`.
-    pub fn from_marker(value: &OsStr) -> Option<Self> {
-        let (uid, gid) = value.to_str()?.split_once(':')?;
-        Some(Self { uid: uid.parse().ok()?, gid: gid.parse().ok()? })
-    }
-}
-
 /// Whether this process lives in a user namespace, made by [`reexec`] or by anybody else.
 pub fn in_user_namespace() -> bool {
     IdMap::of_users().is_ok_and(|map| !map.is_identity())
@@ -69,11 +50,23 @@ pub fn in_user_namespace() -> bool {
 /// Call it before any other thread is started. Signals are handed on; the inner galley dies with this
 /// one. Mounts made inside are not seen outside.
 ///
+/// `serve` runs on a thread of its own and gets one end of a socket that keeps messages apart
+/// (`SOCK_SEQPACKET`); the inner galley has the other one ([`Caller::channel`]). It does for the inner
+/// galley what only the user outside can do.
+///
 /// # Errors
 /// [`UserNamespaceError`], which says exactly what is missing.
-pub fn reexec(how: &Reexec) -> Result<ExitStatus, UserNamespaceError> {
+pub fn reexec(
+    how: &Reexec,
+    serve: impl FnOnce(OwnedFd) + Send + 'static,
+) -> Result<ExitStatus, UserNamespaceError> {
     check_settings()?;
-    let caller = Caller { uid: rustix::process::getuid().as_raw(), gid: rustix::process::getgid().as_raw() };
+    let (ours, theirs) = sockets()?;
+    let caller = Caller {
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        channel: theirs.as_raw_fd(),
+    };
     let tools = Tools::find(caller)?;
     let inner = Inner::new(how, caller)?;
     let (wait, go) = pipe()?;
@@ -85,12 +78,16 @@ pub fn reexec(how: &Reexec) -> Result<ExitStatus, UserNamespaceError> {
     let namespaces = (libc::CLONE_NEWUSER | libc::CLONE_NEWNS) as u64;
     // SAFETY: the child runs `inside` and nothing else, which is async-signal-safe.
     let child = match unsafe { sys::clone(namespaces) } {
-        Ok(sys::Cloned::Child) => inner.become_galley(&wait, &go, &tell, &before),
+        Ok(sys::Cloned::Child) => inner.become_galley(&wait, &go, &tell, &theirs, &before),
         Ok(sys::Cloned::Parent { pid, pidfd }) => Outside { pid, pidfd, ended: false },
         Err(errno) => return Err(refused(errno)),
     };
-    drop((wait, tell));
+    drop((wait, tell, theirs));
     tools.write_maps(child.pid)?;
+    std::thread::Builder::new()
+        .name("serve".into())
+        .spawn(move || serve(ours))
+        .map_err(|source| UserNamespaceError::Io { action: "start a thread", source })?;
     rustix::io::write(&go, b"!").map_err(refused)?;
     inner.check(&status)?;
     let status = child.wait(&signals);
@@ -174,7 +171,7 @@ impl Inner {
             })
         };
         let args = how.args.iter().map(|arg| c_string(arg.as_bytes().to_vec()));
-        let marker = (Caller::MARKER.into(), format!("{}:{}", caller.uid, caller.gid).into());
+        let marker = (Caller::MARKER.into(), caller.to_marker());
         let kept = how.env.iter().filter(|(name, _)| name != Caller::MARKER);
         let variables = kept.chain([&marker]).map(|(name, value): &(OsString, OsString)| {
             let mut variable = name.clone();
@@ -189,7 +186,14 @@ impl Inner {
     }
 
     /// What the child does; async-signal-safe.
-    fn become_galley(&self, wait: &OwnedFd, go: &OwnedFd, tell: &OwnedFd, mask: &SignalSet) -> ! {
+    fn become_galley(
+        &self,
+        wait: &OwnedFd,
+        go: &OwnedFd,
+        tell: &OwnedFd,
+        channel: &OwnedFd,
+        mask: &SignalSet,
+    ) -> ! {
         // Else this process itself would keep the pipe open that tells it that its parent is gone.
         // SAFETY: this process never uses the descriptor again, nor drops anything.
         let _ = unsafe { sys::close(go.as_fd()) };
@@ -199,6 +203,7 @@ impl Inner {
         }
         let ready = rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .and_then(|()| sys::set_mask(mask).map(|_| ()))
+            .and_then(|()| rustix::io::fcntl_setfd(channel, FdFlags::empty()))
             .and_then(|()| mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC));
         let (what, errno) = match ready {
             Err(errno) => (CANNOT_MOUNT, errno),
@@ -280,6 +285,11 @@ impl Drop for Outside {
             let _ = self.reap();
         }
     }
+}
+
+fn sockets() -> Result<(OwnedFd, OwnedFd), UserNamespaceError> {
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .map_err(|errno| UserNamespaceError::Io { action: "open a socket", source: errno.into() })
 }
 
 fn pipe() -> Result<(OwnedFd, OwnedFd), UserNamespaceError> {

@@ -1,53 +1,30 @@
 //! All of it again as a plain user with subordinate ids.
 
 use std::fs;
-use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 
 use crate::lab::until;
-use galley_sandbox::userns::{self, Caller, Reexec, UserNamespaceError};
+use rustix::net::{RecvFlags, SendFlags};
 
-/// A user that the machine does not know, with ids of its own.
-const USER: &str = "12345";
-const SUBORDINATE: &str = "12345:300000:65536\n";
+use galley_sandbox::userns::{self, Caller, Reexec, UserNamespaceError};
+use galley_testkit::user::PlainUser;
 
 /// Which part this test binary plays when a test starts it again.
 const ROLE: &str = "GALLEY_SANDBOX_PLAIN_USER";
 
-fn give_subordinate_ids() {
-    for path in ["/etc/subuid", "/etc/subgid"] {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        if !text.lines().any(|line| line.starts_with("12345:")) {
-            let mut file = fs::File::options().append(true).create(true).open(path).unwrap();
-            file.write_all(SUBORDINATE.as_bytes()).unwrap();
-        }
-    }
-    // newuidmap refuses users without a name.
-    let passwd = fs::read_to_string("/etc/passwd").unwrap();
-    if !passwd.lines().any(|line| line.split(':').nth(2) == Some(USER)) {
-        let mut file = fs::File::options().append(true).open("/etc/passwd").unwrap();
-        file.write_all(format!("galley-test:x:{USER}:{USER}::/:/bin/sh\n").as_bytes()).unwrap();
-    }
-}
-
-/// This test binary as user `uid`, in the given role.
-fn as_user(uid: &str, role: &str) -> Command {
-    for tool in ["setpriv", "newuidmap", "newgidmap"] {
-        let found = ["/usr/bin", "/bin", "/usr/sbin"].iter().any(|bin| Path::new(bin).join(tool).exists());
-        assert!(found, "{tool} is missing: this test needs the packages util-linux and uidmap");
-    }
-    assert!(
-        rustix::process::geteuid().is_root(),
-        "this test becomes another user, and so has to start as root"
-    );
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", uid, "--regid", uid, "--clear-groups", "--"]);
-    command.arg(std::env::current_exe().unwrap());
+/// This test binary as that user, in the given role.
+fn as_user(user: PlainUser, role: &str) -> Command {
+    let mut command = user.command(std::env::current_exe().unwrap());
     command.args(["--exact", "plain_user::role", "--nocapture"]);
     command.env(ROLE, role).env_remove("TMPDIR").current_dir("/");
     command
+}
+
+/// The user of these tests; `None` where they cannot run, which has been said, or where all of this runs inside already.
+fn user() -> Option<PlainUser> {
+    if inside_already() { None } else { PlainUser::with_subordinate_ids() }
 }
 
 fn inside_already() -> bool {
@@ -56,11 +33,8 @@ fn inside_already() -> bool {
 
 #[test]
 fn everything_works_for_a_plain_user_too() {
-    if inside_already() {
-        return;
-    }
-    give_subordinate_ids();
-    let output = as_user(USER, "everything").output().unwrap();
+    let Some(user) = user() else { return };
+    let output = as_user(user, "everything").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("caller 12345:12345"), "{text}");
@@ -70,22 +44,16 @@ fn everything_works_for_a_plain_user_too() {
 
 #[test]
 fn the_exit_code_comes_through() {
-    if inside_already() {
-        return;
-    }
-    give_subordinate_ids();
-    let status = as_user(USER, "exit").stdout(std::process::Stdio::null()).status().unwrap();
+    let Some(user) = user() else { return };
+    let status = as_user(user, "exit").stdout(std::process::Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(37));
 }
 
 #[test]
 fn the_inner_galley_dies_with_the_outer_one() {
-    if inside_already() {
-        return;
-    }
-    give_subordinate_ids();
+    let Some(user) = user() else { return };
     let role = format!("wait-{}", std::process::id());
-    let mut outer = as_user(USER, &role).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut outer = as_user(user, &role).stdout(std::process::Stdio::null()).spawn().unwrap();
     until("the inner galley runs", || inner_galleys(&role) == 1);
     outer.kill().unwrap();
     outer.wait().unwrap();
@@ -108,11 +76,37 @@ fn a_user_without_subordinate_ids_is_told_which_line_to_add() {
     if inside_already() {
         return;
     }
-    let output = as_user("12399", "exit").output().unwrap();
+    let Some(user) = PlainUser::without_subordinate_ids() else { return };
+    let output = as_user(user, "exit").output().unwrap();
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("/etc/subuid gives user 12399 no subordinate ids"), "{text}");
     assert!(text.contains(":65536`"), "{text}");
+}
+
+/// What the galley outside does for the one inside: says who it is.
+fn serve(socket: OwnedFd) {
+    let me = format!("user {}", rustix::process::getuid().as_raw());
+    rustix::net::send(&socket, me.as_bytes(), SendFlags::NOSIGNAL).unwrap();
+}
+
+#[test]
+fn the_galley_outside_can_be_talked_to() {
+    let Some(user) = user() else { return };
+    let output = as_user(user, "talk").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("outside is user 12345, and its socket is not inherited"), "{text}");
+}
+
+fn talk(caller: Caller) {
+    let channel = caller.channel().unwrap();
+    let mut message = [0; 64];
+    let (length, _) = rustix::net::recv(&channel, &mut message, RecvFlags::empty()).unwrap();
+    let said = String::from_utf8_lossy(&message[..length]).into_owned();
+    let descriptors = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap().stdout;
+    let inherited = if String::from_utf8_lossy(&descriptors).contains("socket:") { "" } else { "not " };
+    println!("outside is {said}, and its socket is {inherited}inherited");
+    std::process::exit(0);
 }
 
 /// Plays galley: executes itself in a user namespace, and does there what the role says.
@@ -122,7 +116,7 @@ fn role() {
     let marker = std::env::var_os(Caller::MARKER);
     let Some(caller) = marker.as_deref().and_then(Caller::from_marker) else {
         let how = Reexec { args: std::env::args_os().collect(), env: std::env::vars_os().collect() };
-        let status = match userns::reexec(&how) {
+        let status = match userns::reexec(&how, serve) {
             Ok(status) => status,
             Err(error @ UserNamespaceError::NoSubordinateIds { .. }) => panic!("{error}"),
             Err(error) => panic!("unexpected: {error}"),
@@ -132,6 +126,7 @@ fn role() {
     assert!(inside_already() && rustix::process::geteuid().is_root());
     match role.as_str() {
         "exit" => std::process::exit(37),
+        "talk" => talk(caller),
         "everything" => {
             println!("caller {}:{}", caller.uid, caller.gid);
             let mut all = Command::new(std::env::current_exe().unwrap());

@@ -1,5 +1,7 @@
 //! `galley run`.
 
+mod publish;
+
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -11,7 +13,7 @@ use galley_sandbox::{Io, Output, Stdin};
 use galley_store::{Image, Lease, StoreError};
 
 use super::{Context, pull};
-use crate::cli::{NetworkArg, RunArgs};
+use crate::cli::RunArgs;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::request::{self, options};
@@ -26,14 +28,24 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, Error> {
     let config = &context.config;
     let env = options::environment(&args.env, config)?;
     let volumes = args.volume.iter().map(|volume| parse_volume(volume)).collect::<Result<_, _>>()?;
-    for port in &args.publish {
-        warn_about_port(port, args.network)?;
+    let published = args
+        .publish
+        .iter()
+        .map(|port| publish::warning(port, args.network))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(workdir) = args.workdir.as_ref().filter(|workdir| !workdir.starts_with('/')) {
+        let problem = "write an absolute path".into();
+        return Err(Error::Option { option: "--workdir", value: workdir.clone(), problem });
     }
     if args.tty && !std::io::stdin().is_terminal() {
         return Err(Error::Usage("-t needs a terminal at standard input: leave it out where there is none"));
     }
     if let Some(exit) = enter_user_namespace(config)? {
         return Ok(exit);
+    }
+    // Here, and not where they are found: a plain user's command line is read twice.
+    for warning in published {
+        say(&format!("warning: {warning}\n"));
     }
     let session = Session::open(config, "galley run")?;
     let lease = session.store.lease()?;
@@ -102,28 +114,6 @@ fn parse_volume(text: &str) -> Result<Volume, Error> {
     let source =
         std::fs::canonicalize(source).map_err(Error::io("find the volume", PathBuf::from(source)))?;
     Ok(Volume { source, target: target.into(), read_only })
-}
-
-/// A container shares the host's network, so nothing has to be published, and nothing can be mapped.
-fn warn_about_port(text: &str, network: NetworkArg) -> Result<(), Error> {
-    let refuse =
-        |problem: &str| Error::Option { option: "--publish", value: text.into(), problem: problem.into() };
-    let ports = text.split('/').next().unwrap_or(text);
-    let mut parts = ports.rsplit(':');
-    let inner: u16 =
-        parts.next().and_then(|port| port.parse().ok()).ok_or_else(|| refuse("write HOST:CONTAINER"))?;
-    let outer = match parts.next() {
-        None | Some("") => inner,
-        Some(port) => port.parse().map_err(|_| refuse("write HOST:CONTAINER"))?,
-    };
-    if network == NetworkArg::None {
-        say(&format!("warning: -p {text} does nothing with --network none\n"));
-    } else if inner != outer {
-        say(&format!(
-            "warning: -p {text}: the container has the host's network, so port {inner} of it is port {inner} of the host, not {outer}\n"
-        ));
-    }
-    Ok(())
 }
 
 fn say(text: &str) {

@@ -17,7 +17,7 @@ use lab::Lab;
 #[test]
 fn every_file_holds() {
     let Some(lab) = Lab::start() else { return };
-    let runner = Runner { path: lab.path(), env: lab.environment() };
+    let runner = Runner { path: lab.path(), env: lab.environment(), user: None };
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/images");
     let cases = cases(&directory, "md").unwrap();
     let failures: Vec<String> = std::thread::scope(|scope| {
