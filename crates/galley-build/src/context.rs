@@ -23,7 +23,8 @@ use std::sync::{Mutex, PoisonError};
 use galley_image::{Tree, TreePath};
 use galley_store::{StatCache, Store, StoreError};
 use galley_syntax::ignore::IgnoreFile;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 use crate::copy::HiddenBy;
 pub use stdin::{TarContextError, unpack_tar};
@@ -54,7 +55,7 @@ pub struct Context {
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
     /// The kernel refused.
-    #[error("cannot {action} {} in the build context: {source}", path.display())]
+    #[error("cannot {action} {} in the build context: {source}{}", path.display(), hint(source))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -144,19 +145,31 @@ impl Context {
         Some(HiddenBy { file: self.ignore.name.clone(), line: pattern.line, pattern: pattern.text.clone() })
     }
 
-    /// Opens a file of the tree; a link that has taken its place is refused.
+    /// Opens a file of the tree. A link that has taken the place of the file, or of a directory above it, is not followed: it
+    /// may lead anywhere.
     ///
     /// # Errors
-    /// [`ContextError::Io`].
+    /// [`ContextError::Changed`] for a file that is not there any more; [`ContextError::Io`].
     pub fn open(&self, path: &TreePath) -> Result<File, ContextError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.directory, OsStr::from_bytes(path.as_bytes()), flags, Mode::empty())
-            .map(File::from)
-            .map_err(|error| ContextError::Io {
-                action: "read",
-                path: self.disk_path(path),
-                source: error.into(),
-            })
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let name = OsStr::from_bytes(path.as_bytes());
+        let opened = match rustix::fs::openat2(&self.directory, name, flags, Mode::empty(), inside) {
+            // A kernel, or a container's filter, from before openat2(2).
+            Err(Errno::NOSYS | Errno::PERM) => {
+                rustix::fs::openat(&self.directory, name, flags, Mode::empty())
+            }
+            opened => opened,
+        };
+        match opened {
+            Ok(file) => Ok(File::from(file)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV | Errno::NXIO) => {
+                Err(ContextError::Changed { path: self.disk_path(path) })
+            }
+            Err(error) => {
+                Err(ContextError::Io { action: "read", path: self.disk_path(path), source: error.into() })
+            }
+        }
     }
 
     /// Writes the digests that were learned back into the store. Later ones are not remembered.
@@ -166,6 +179,15 @@ impl Context {
     pub fn save_digests(&self) -> Result<(), ContextError> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(cache.map_or(Ok(()), StatCache::save)?)
+    }
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; let the user who builds read it, or list it in .dockerignore if no step needs it"
+        }
+        _ => "",
     }
 }
 

@@ -16,7 +16,7 @@ mod select;
 mod source;
 mod unpack;
 
-pub use archive::{ArchiveError, Compression, find_archives, is_tar_header};
+pub use archive::{ArchiveError, find_archives, is_tar_header};
 pub use fill::{FillError, Previous, fill};
 pub use hash::{digest, hash_missing};
 pub use nearest::{HiddenBy, NothingFound};
@@ -27,6 +27,7 @@ pub use unpack::UnpackError;
 
 use galley_image::tree_digest::Unhashed;
 use galley_image::{ContentDigest, Node, Tree, TreePath};
+use galley_store::Compression;
 
 /// Why files cannot be copied.
 #[derive(Debug, thiserror::Error)]

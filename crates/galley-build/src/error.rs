@@ -1,5 +1,7 @@
 //! Why a build failed. What concerns the user's text carries its span; what happened outside names the file, image or step.
 
+use std::path::{Path, PathBuf};
+
 use galley_image::{Reference, TreePath};
 use galley_registry::RegistryError;
 use galley_sandbox::Exit;
@@ -133,6 +135,14 @@ pub enum StepProblem {
     /// The process failed.
     #[error("{}", ended(*.0))]
     Exit(Exit),
+    /// The process failed, and the store's disk is full, which is why, most likely.
+    #[error("{}", full(*.exit, .store))]
+    OutOfSpace {
+        /// How the process ended.
+        exit: Exit,
+        /// The store's directory.
+        store: PathBuf,
+    },
     /// The process could not be started.
     #[error(transparent)]
     Sandbox(#[from] RootedError),
@@ -217,6 +227,14 @@ impl StepProblem {
             _ => None,
         }
     }
+}
+
+fn full(exit: Exit, store: &Path) -> String {
+    format!(
+        "{}, and the disk of the store {} is full: free some with `galley prune`, or choose another disk with `--store`",
+        ended(exit),
+        store.display()
+    )
 }
 
 /// How a process ended, and what that usually means.

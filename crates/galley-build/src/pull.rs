@@ -185,9 +185,7 @@ impl Pull<'_> {
             if read == 0 {
                 break;
             }
-            writer
-                .write_all(&buffer[..read])
-                .map_err(|source| ImageError::Transfer { blob: blob.digest, source })?;
+            writer.write_all(&buffer[..read]).map_err(|error| writer.failed(error))?;
             done += read as u64;
             // Its end is told when it is known to be the right one.
             if done - told >= REPORT && done < blob.size {

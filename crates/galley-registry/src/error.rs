@@ -214,6 +214,12 @@ pub enum RegistryError {
         /// Why.
         error: io::Error,
     },
+    /// The caller does not want to wait any longer.
+    #[error("stopped while waiting for the registry")]
+    Stopped,
+    /// No thread for a download.
+    #[error("cannot start a thread to wait for the registry: {0}")]
+    Thread(#[source] io::Error),
     /// A made-up reference cannot be written down.
     #[error(transparent)]
     Reference(#[from] ReferenceError),

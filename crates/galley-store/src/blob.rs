@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::failpoint::{FailPoint, reached};
 use crate::lock::FileLock;
-use crate::temporary::remove_tree;
+use crate::remove::remove_tree;
 use crate::{Store, StoreError};
 
 /// A blob on its way in; it has no name before its digest is verified. Dropped without being finished, it leaves nothing,
@@ -53,6 +53,12 @@ impl BlobWriter {
         let found = Digest::from_sha256(self.hash.clone().finalize().into());
         self.name(found)?;
         Ok((found, self.written))
+    }
+
+    /// What a write that failed with `error` means: [`StoreError::NoSpace`] or [`StoreError::Io`].
+    #[must_use]
+    pub fn failed(&self, error: io::Error) -> StoreError {
+        StoreError::io("write", &self.path, error)
     }
 
     /// Drops it for good: what came is wrong, and nothing to resume.

@@ -13,7 +13,7 @@ use rustix::fs::{Gid, Mode, Uid};
 
 use crate::failpoint::{FailPoint, reached};
 use crate::lock::{FileLock, Request};
-use crate::temporary::remove_tree;
+use crate::remove::remove_tree;
 use crate::{Store, StoreError, Wait};
 
 /// Who may use a cache mount at the same time (Dockerfile reference, `RUN --mount=type=cache`).

@@ -23,7 +23,7 @@ pub enum StoreError {
     },
     /// The disk, or the user's quota on it, is full. Nothing half-written is left.
     #[error(
-        "no space left for the store, at {}: free some with `galley prune`, or choose another disk with `--store`",
+        "no space left in the store for {}: free some with `galley prune`, or choose another disk with `--store`",
         path.display()
     )]
     NoSpace {
@@ -132,6 +132,32 @@ pub enum StoreError {
     DeviceRefused {
         /// The device node.
         path: TreePath,
+    },
+    /// A path is longer than the kernel takes.
+    #[error("`{start}...` has {length} bytes: below this store a path may have {most}")]
+    PathTooLong {
+        /// How it begins.
+        start: String,
+        /// Its bytes.
+        length: usize,
+        /// How many it may have.
+        most: usize,
+    },
+    /// An extended attribute cannot be stored.
+    #[error(
+        "the extended attribute `{name}` ({size} bytes) of `{path}` cannot be stored: {source}; \
+         file systems take a few kilobytes a file, and some none: leave it out, or choose another disk with `--store`",
+        path = path.display()
+    )]
+    Attribute {
+        /// The file.
+        path: TreePath,
+        /// The attribute.
+        name: String,
+        /// Bytes of its value.
+        size: usize,
+        /// The kernel's answer.
+        source: io::Error,
     },
     /// The kernel's overlay used a feature under which an upper directory is no layer.
     #[error(

@@ -16,7 +16,7 @@ use crate::failpoint::{FailPoint, reached};
 use crate::image::load::names;
 use crate::lock::{FileLock, lock_directory};
 use crate::snapshot::digest_of;
-use crate::{LayerId, SnapshotId, Store, StoreError};
+use crate::{LayerId, SnapshotId, Store, StoreError, ballast};
 
 /// What to prune. The default prunes all files that no image and no running galley needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,6 +84,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] and [`StoreError::Database`].
     pub fn prune(&self, filter: &PruneFilter) -> Result<Freed, StoreError> {
+        ballast::drop_it(&self.inner.root);
+        let freed = self.prune_with_room(filter);
+        ballast::lay(&self.inner.root);
+        freed
+    }
+
+    fn prune_with_room(&self, filter: &PruneFilter) -> Result<Freed, StoreError> {
         self.inner.temporary.sweep()?;
         let mut freed = Freed::default();
         if filter.unnamed_images && !self.anybody_holds_a_lease()? {

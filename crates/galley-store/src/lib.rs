@@ -14,6 +14,7 @@
 //!   contexts/<hash>     stat caches, one for each context directory
 //!   leases/<id>         flock'd while the lease lives; the lease's rows count only that long
 //!   locks/              flock'd files: `setup`, `index`, `step-<key>`, `mount-<id>-<n>`, `blob-<hex>`
+//!   ballast             room that a prune gets back first when the disk is full
 //!   tmp/<owner>/        what this process has not finished; swept by anybody once `tmp/<owner>.lock` is free
 //! ```
 //!
@@ -24,11 +25,13 @@
 //! Order on disk: files, manifest, rename into `layers/`, row. So a row means that everything below it was there when it
 //! was written; [`Store::sync`] makes it last through a power cut, and until then the row belongs to this boot alone.
 
+mod ballast;
 mod blob;
 mod cache_mount;
 mod check;
 mod copied;
 mod database;
+mod decompress;
 mod digests;
 mod error;
 mod failpoint;
@@ -44,6 +47,7 @@ mod memo;
 mod pack;
 mod prepared;
 mod record;
+mod remove;
 mod snapshot;
 mod stat_cache;
 mod store;
@@ -57,6 +61,7 @@ mod writer;
 pub use blob::BlobWriter;
 pub use cache_mount::{CacheMount, CacheMountSpec, Sharing};
 pub use check::Problem;
+pub use decompress::{ALWAYS_FINE, Compression, Decompressed, MOST_RATIO};
 pub use error::{LayerProblem, StoreError};
 pub use failpoint::{FAIL_POINTS, FailPoint};
 pub use gc::{Freed, PruneFilter, Usage};

@@ -12,8 +12,8 @@ use crate::copied::Copied;
 use crate::database::{Failure, now};
 use crate::failpoint::{FailPoint, reached};
 use crate::lock::lock_directory;
+use crate::remove::remove_tree;
 use crate::snapshot::insert_snapshot;
-use crate::temporary::remove_tree;
 use crate::view::View;
 use crate::writer::{Born, Written};
 use crate::{

@@ -10,8 +10,9 @@ use rusqlite::params;
 use crate::database::Database;
 use crate::failpoint::{FailPoint, reached};
 use crate::memo::Memo;
-use crate::temporary::{Temporary, remove_tree};
-use crate::{LayerId, StoreError, format};
+use crate::remove::remove_tree;
+use crate::temporary::Temporary;
+use crate::{LayerId, StoreError, ballast, format};
 
 /// How a step's root file system is put together and its changes are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,7 @@ impl Store {
             memo: Memo::default(),
             root,
         };
+        ballast::lay(&inner.root);
         inner.temporary.sweep()?;
         inner.forget_lost_layers()?;
         Ok(Self { inner: Arc::new(inner) })
@@ -111,6 +113,16 @@ impl Store {
     #[must_use]
     pub fn snapshotter(&self) -> Snapshotter {
         self.inner.snapshotter
+    }
+
+    /// Whether the disk of the store has no space, or no inodes, left to speak of: why a step failed that says nothing.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        const TO_SPEAK_OF: u64 = 1 << 20;
+        rustix::fs::statvfs(&self.inner.root).is_ok_and(|disk| {
+            let no_inodes = disk.f_files > 0 && disk.f_favail == 0;
+            no_inodes || disk.f_bavail.saturating_mul(disk.f_frsize) < TO_SPEAK_OF
+        })
     }
 
     /// Makes all that was committed in this boot last through a power cut: one `syncfs`, at the end of a build.

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::StoreError;
 use crate::id::random_bits;
 use crate::lock::FileLock;
+use crate::remove::remove_tree;
 
 /// This process's part of `tmp/`, made when it is first needed.
 #[derive(Debug)]
@@ -78,18 +79,5 @@ impl Drop for Temporary {
         {
             drop(lock);
         }
-    }
-}
-
-/// Deletes a file or a directory with all that is in it; symbolic links are not followed. Nothing there is fine.
-pub(crate) fn remove_tree(path: &Path) -> Result<(), StoreError> {
-    let result = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match result {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        result => result.map_err(StoreError::on("delete", path)),
     }
 }

@@ -1,24 +1,20 @@
 //! Unpacks a layer of an image: decompresses, verifies and writes it in one pass, trusting nothing in it.
 
-mod decompress;
-
 use std::io::{self, Read};
 
 use galley_image::layer_tar::{ArchiveError, LayerSink, ReadError, Whiteouts, read};
 use galley_image::{DiffId, Digest, Entry, TreePath};
 use sha2::{Digest as _, Sha256};
 
+use crate::decompress::{Decompressed, MOST_RATIO, Watch};
 use crate::{LayerProblem, LayerWriter, Lease, Snapshot, SnapshotId, Store, StoreError};
-use decompress::Counted;
 
-/// Honest layers may be this large, however well they compress: 10 GiB.
-const ALWAYS_FINE: u64 = 10 << 30;
+/// Any layer may have this many entries, however well it compresses.
+const ALWAYS_FINE: u64 = 1_000_000;
 
-/// Beyond that, more than this many bytes out of one are a bomb.
-const MOST_RATIO: u64 = 1000;
-
-/// More entries than the largest of images have together.
-const MOST_ENTRIES: u64 = 10_000_000;
+/// Beyond that, each entry must have taken this many compressed bytes: a header that says anything new takes more. What is
+/// known of an entry is kept in memory, so this is what bounds it.
+const LEAST_BYTES: u64 = 16;
 
 impl Store {
     /// Unpacks a layer of an image on `parent`. Nothing appears unless all of it was right: the archive, its end, and its
@@ -38,72 +34,60 @@ impl Store {
     ) -> Result<Snapshot, StoreError> {
         let wrong = |reason| StoreError::Layer { diff_id: expect, reason };
         let prepared = self.prepare(parent, lease)?;
-        let counted = Counted::new(compressed);
-        let (taken, read_failed) = counted.watch();
-        let plain = decompress::open(counted).map_err(|error| wrong(read_problem(error, &read_failed)))?;
-        let mut hashed = Hashed { plain, hash: Sha256::new(), given: 0, taken, bomb: false };
-        let mut sink = Sink { writer: prepared.writer()?, entries: 0 };
+        let plain = Decompressed::open(compressed).map_err(|error| wrong(LayerProblem::Read(error)))?;
+        let mut sink = Sink { writer: prepared.writer()?, entries: 0, watch: plain.watch() };
+        let mut hashed = Hashed { plain, hash: Sha256::new() };
         let result = read(&mut hashed, Whiteouts::Decode, &mut sink);
-        if hashed.bomb {
+        if hashed.plain.is_bomb() {
             return Err(wrong(LayerProblem::Bomb(format!("{MOST_RATIO} times its size"))));
         }
         result.map_err(|error| match error {
-            ReadError::Archive(error) => wrong(archive_problem(error, &read_failed)),
-            ReadError::Sink(SinkError::Entries) => {
-                wrong(LayerProblem::Bomb(format!("{MOST_ENTRIES} entries")))
+            ReadError::Archive(error) => wrong(archive_problem(error, hashed.plain.source_failed())),
+            ReadError::Sink(SinkError::Entries(entries)) => {
+                wrong(LayerProblem::Bomb(format!("{entries} entries out of so few bytes")))
             }
             ReadError::Sink(SinkError::Entry(_, error @ StoreError::NoSpace { .. })) => error,
             ReadError::Sink(SinkError::Entry(path, source)) => {
-                let path = path.display();
-                wrong(LayerProblem::Entry { path, source: Box::new(source) })
+                wrong(LayerProblem::Entry { path: path.display(), source: Box::new(source) })
             }
         })?;
         let found = DiffId(Digest::from_sha256(hashed.hash.clone().finalize().into()));
         if found != expect {
             return Err(wrong(LayerProblem::WrongDigest(found)));
         }
-        prepared.commit_written(sink.writer)
+        prepared.commit_written(sink.writer).map_err(|error| match error {
+            // Attributes of directories are set at the end.
+            StoreError::Attribute { ref path, .. } => {
+                wrong(LayerProblem::Entry { path: path.display(), source: Box::new(error) })
+            }
+            error => error,
+        })
     }
 }
 
-fn archive_problem(error: ArchiveError, read_failed: &decompress::Failure) -> LayerProblem {
+fn archive_problem(error: ArchiveError, source_failed: bool) -> LayerProblem {
     match error {
         ArchiveError::Truncated { .. } => LayerProblem::Truncated,
         ArchiveError::Name(error) => LayerProblem::Escapes(error.to_string()),
-        ArchiveError::Read { error, .. } => read_problem(error, read_failed),
+        ArchiveError::Read { error, .. } if source_failed => LayerProblem::Read(error),
+        ArchiveError::Read { error, .. } if error.kind() == io::ErrorKind::UnexpectedEof => {
+            LayerProblem::Truncated
+        }
+        ArchiveError::Read { error, .. } => LayerProblem::Compression(error),
         error => LayerProblem::Archive(error.to_string()),
     }
 }
 
-/// Tells a source that failed from compressed bytes that are damaged.
-fn read_problem(error: io::Error, read_failed: &decompress::Failure) -> LayerProblem {
-    if read_failed.happened() {
-        LayerProblem::Read(error)
-    } else if error.kind() == io::ErrorKind::UnexpectedEof {
-        LayerProblem::Truncated
-    } else {
-        LayerProblem::Compression(error)
-    }
-}
-
-/// The uncompressed bytes, hashed as they pass, and stopped where they are too many.
+/// The uncompressed bytes, hashed as they pass.
 struct Hashed<'a> {
-    plain: Box<dyn Read + 'a>,
+    plain: Decompressed<'a>,
     hash: Sha256,
-    given: u64,
-    taken: decompress::Taken,
-    bomb: bool,
 }
 
 impl Read for Hashed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.plain.read(buffer)?;
         self.hash.update(buffer.get(..count).unwrap_or_default());
-        self.given += count as u64;
-        if self.given > ALWAYS_FINE.max(self.taken.bytes().saturating_mul(MOST_RATIO)) {
-            self.bomb = true;
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
         Ok(count)
     }
 }
@@ -111,17 +95,19 @@ impl Read for Hashed<'_> {
 struct Sink {
     writer: LayerWriter,
     entries: u64,
+    watch: Watch,
 }
 
 enum SinkError {
-    Entries,
+    Entries(u64),
     Entry(TreePath, StoreError),
 }
 
 impl Sink {
     fn count(&mut self) -> Result<(), SinkError> {
         self.entries += 1;
-        if self.entries > MOST_ENTRIES { Err(SinkError::Entries) } else { Ok(()) }
+        let most = ALWAYS_FINE.max(self.watch.taken() / LEAST_BYTES);
+        if self.entries > most { Err(SinkError::Entries(most)) } else { Ok(()) }
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn walk(root: &Path) -> Result<Vec<Found>, StoreError> {
     let mut walk = Walk { root, descriptor, found: Vec::new(), names: vec![0; 4096], value: vec![0; 65536] };
     let top = walk.entry(TreePath::root(), &stat)?;
     walk.found.push(top);
-    walk.directory(&TreePath::root())?;
+    walk.below(TreePath::root())?;
     Ok(walk.found)
 }
 
@@ -75,14 +75,20 @@ impl Walk<'_> {
         move |error| StoreError::io("read", path, error)
     }
 
-    fn directory(&mut self, path: &TreePath) -> Result<(), StoreError> {
-        for (name, stat) in self.children(path)? {
-            let found = self.entry(path.join(&name), &stat)?;
+    /// Everything below `top`, depth first. No recursion: a step may nest directories as deep as it likes.
+    fn below(&mut self, top: TreePath) -> Result<(), StoreError> {
+        let mut open = vec![(self.children(&top)?.into_iter(), top)];
+        while let Some((children, path)) = open.last_mut() {
+            let Some((name, stat)) = children.next() else {
+                open.pop();
+                continue;
+            };
+            let child = path.join(&name);
+            let found = self.entry(child.clone(), &stat)?;
             let directory = matches!(&found.what, What::Entry(entry, _) if entry.is_directory());
-            let child = found.path.clone();
             self.found.push(found);
             if directory {
-                self.directory(&child)?;
+                open.push((self.children(&child)?.into_iter(), child));
             }
         }
         Ok(())

@@ -174,7 +174,7 @@ impl LayerWriter {
         let attributes = Attributes::of(entry);
         let name = path.name().unwrap_or_default();
         let written = self.files.write_from(&parent, name, &attributes, content);
-        let (digest, size) = written.map_err(|failure| failure.at(&self.directories.path(path)))?;
+        let (digest, size) = written.map_err(|failure| failure.at(path))?;
         let content = FileContent { size, digest: Some(digest), link_group: None };
         let entry = Entry { kind: Kind::File(content), ..entry.clone() };
         self.puts.insert(path.clone(), Put { entry, job: None });
@@ -203,7 +203,7 @@ impl LayerWriter {
         };
         let job = self.pool.copy(Job {
             directory: parent,
-            name: path.name().unwrap_or_default().into(),
+            path: path.clone(),
             attributes: Attributes::of(&entry),
             source,
         })?;
@@ -276,6 +276,7 @@ impl LayerWriter {
         if path.is_root() {
             return Err(StoreError::NotADirectory { path: path.clone(), at: path.clone() });
         }
+        self.directories.refuse_long(path)?;
         self.pool.check()?;
         let parent = path.parent().unwrap_or_default();
         self.ensure_directory(&parent, path)?;
@@ -289,21 +290,24 @@ impl LayerWriter {
 
     /// Makes `directory` and those above it, where this layer lacks them, as the parent has them.
     fn ensure_directory(&mut self, directory: &TreePath, path: &TreePath) -> Result<(), StoreError> {
-        if directory.is_root() {
-            return Ok(());
+        let mut missing = Vec::new();
+        let mut at = directory.clone();
+        while !at.is_root() {
+            match self.puts.get(&at) {
+                Some(put) if put.entry.is_directory() => break,
+                Some(_) => return Err(StoreError::NotADirectory { path: path.clone(), at }),
+                None => {}
+            }
+            let above = at.parent().unwrap_or_default();
+            missing.push(std::mem::replace(&mut at, above));
         }
-        match self.puts.get(directory) {
-            Some(put) if put.entry.is_directory() => return Ok(()),
-            Some(_) => return Err(StoreError::NotADirectory { path: path.clone(), at: directory.clone() }),
-            None => {}
+        for directory in missing.into_iter().rev() {
+            let below = self.parent.get(&directory).filter(|entry| entry.is_directory()).cloned();
+            let entry = below.unwrap_or_else(|| Entry::directory(0o755, Mtime::default()));
+            let parent = self.directories.open(&directory.parent().unwrap_or_default())?;
+            self.directories.make(&parent, &directory, entry.mode)?;
+            self.puts.insert(directory, Put { entry, job: None });
         }
-        let above = directory.parent().unwrap_or_default();
-        self.ensure_directory(&above, path)?;
-        let below = self.parent.get(directory).filter(|entry| entry.is_directory()).cloned();
-        let entry = below.unwrap_or_else(|| Entry::directory(0o755, Mtime::default()));
-        let parent = self.directories.open(&above)?;
-        self.directories.make(&parent, directory, entry.mode)?;
-        self.puts.insert(directory.clone(), Put { entry, job: None });
         Ok(())
     }
 

@@ -40,6 +40,14 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// Something that cannot be read as a Dockerfile or an ignore file.
+    #[error("{} {problem}", path.display())]
+    NotText {
+        /// What was named.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
     /// A file or directory of the machine.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

@@ -10,7 +10,7 @@ use galley_build::host_files::HostFiles;
 use galley_build::site::Site;
 use galley_build::world::World;
 use galley_image::Reference;
-use galley_registry::{CredentialSource, Registry};
+use galley_registry::{CredentialSource, Interruptible, Registry};
 use galley_sandbox::userns::{self, Reexec};
 use galley_sandbox::{
     Abilities, Cancel, Exit as ProcessExit, Ids, Io, LinuxSandbox, Process, Sandbox, SandboxError,
@@ -51,7 +51,7 @@ pub struct Session {
     /// The store.
     pub store: Store,
     /// Registries.
-    pub registry: Registry,
+    pub registry: Interruptible<Registry>,
     /// The sandbox, probed when it is first needed.
     pub sandbox: LazySandbox,
     /// Name resolution of steps.
@@ -78,12 +78,14 @@ impl Session {
         if let Some(channel) = config.caller().and_then(|caller| caller.channel()) {
             registries.credentials = CredentialSource::Ask(credentials::from_outside(channel));
         }
+        let cancel = Cancel::new();
+        let stop = cancel.clone();
         Ok(Self {
             store,
-            registry: Registry::new(registries),
+            registry: Interruptible::new(Registry::new(registries), move || stop.is_cancelled()),
             sandbox,
             host_files: HostFiles::read(),
-            cancel: Cancel::new(),
+            cancel,
             site: Site::default(),
         })
     }

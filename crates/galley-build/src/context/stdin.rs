@@ -12,10 +12,9 @@ use std::path::{Path, PathBuf};
 
 use galley_image::layer_tar::{self, LayerSink, Whiteouts};
 use galley_image::{Entry, Kind, Mtime, TreePath};
+use galley_store::Decompressed;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps};
 use rustix::io::Errno;
-
-use crate::copy::Compression;
 
 /// Why a tar cannot become a build context.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +25,15 @@ pub enum TarContextError {
     /// The archive is damaged or hostile.
     #[error("the build context on standard input is not an archive that galley takes in: {0}")]
     Archive(layer_tar::ArchiveError),
+    /// The store's disk is full.
+    #[error(
+        "no space left in the store for the build context on standard input, at {path:?}: free some with `galley prune`, \
+         or choose another disk with `--store`"
+    )]
+    NoSpace {
+        /// The entry.
+        path: TreePath,
+    },
     /// An entry cannot be written.
     #[error("cannot unpack {path:?} of the build context into {}: {source}", directory.display())]
     Write {
@@ -43,12 +51,8 @@ pub enum TarContextError {
 ///
 /// # Errors
 /// [`TarContextError`]. What was unpacked by then stays: the caller removes the directory.
-pub fn unpack_tar(mut reader: Box<dyn Read + '_>, directory: &Path) -> Result<Vec<String>, TarContextError> {
-    let mut start = Vec::new();
-    reader.by_ref().take(6).read_to_end(&mut start).map_err(TarContextError::Read)?;
-    let compression = Compression::of(&start);
-    let whole = Box::new(io::Cursor::new(start).chain(reader));
-    let mut reader = compression.reader(whole).map_err(TarContextError::Read)?;
+pub fn unpack_tar(reader: Box<dyn Read + '_>, directory: &Path) -> Result<Vec<String>, TarContextError> {
+    let mut reader = Decompressed::open(reader).map_err(TarContextError::Read)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(directory, flags, Mode::empty()).map_err(|error| TarContextError::Write {
         path: TreePath::root(),
@@ -109,6 +113,9 @@ impl LayerSink for Unpack<'_> {
 
 impl Unpack<'_> {
     fn failed(&self, path: &TreePath, source: io::Error) -> TarContextError {
+        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return TarContextError::NoSpace { path: path.clone() };
+        }
         TarContextError::Write { path: path.clone(), directory: self.directory.into(), source }
     }
 

@@ -12,6 +12,7 @@ use galley_image::TreePath;
 use galley_store::StatCache;
 use galley_syntax::ignore::{DirectoryState, IgnoreFile};
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::io::Errno;
 
 use super::ContextError;
 use super::listing::{Listing, Reading, device};
@@ -116,10 +117,11 @@ impl Walk<'_> {
         let name = job.path.name().unwrap_or(b".");
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(&*job.parent, OsStr::from_bytes(name), flags, Mode::empty());
-        let directory = directory.map_err(|error| ContextError::Io {
-            action: "open the directory",
-            path: super::on_disk(self.reading.root, &job.path),
-            source: error.into(),
+        let on_disk = || super::on_disk(self.reading.root, &job.path);
+        let directory = directory.map_err(|error| match error {
+            // It was a directory when the one above it was listed.
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP => ContextError::Changed { path: on_disk() },
+            error => ContextError::Io { action: "open the directory", path: on_disk(), source: error.into() },
         })?;
         let listing = self.reading.list(&directory, &job.path, &job.state)?;
         Ok((Arc::new(directory), listing))

@@ -5,52 +5,10 @@ use std::io::{self, Read};
 
 use galley_image::TreePath;
 use galley_plan::Unpack;
+use galley_store::Compression;
 
 use super::source::{ReadError, SourceBytes};
 use super::{Selection, Shape};
-
-/// How an archive is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip (RFC 1952).
-    Gzip,
-    /// bzip2.
-    Bzip2,
-    /// xz.
-    Xz,
-    /// Zstandard (RFC 8878).
-    Zstd,
-}
-
-impl Compression {
-    /// The compression that a file with these first bytes has.
-    #[must_use]
-    pub fn of(start: &[u8]) -> Self {
-        match start {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            [b'B', b'Z', b'h', ..] => Self::Bzip2,
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
-            _ => Self::None,
-        }
-    }
-
-    /// The uncompressed bytes of `reader`.
-    ///
-    /// # Errors
-    /// What setting up a decompressor says.
-    pub fn reader<'r>(self, reader: Box<dyn Read + 'r>) -> io::Result<Box<dyn Read + 'r>> {
-        Ok(match self {
-            Self::None => reader,
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(reader)),
-            Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(reader)),
-            Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(reader)),
-            Self::Zstd => Box::new(zstd::stream::read::Decoder::new(reader)?),
-        })
-    }
-}
 
 /// Why an archive cannot be recognised.
 #[derive(Debug, thiserror::Error)]

@@ -48,6 +48,19 @@ impl NothingFound {
         }
     }
 
+    /// Whether the source word has more `..` than there is above it.
+    fn leaves(&self) -> bool {
+        let mut depth = 0_i64;
+        self.pattern.split('/').any(|component| {
+            depth += match component {
+                "" | "." => 0,
+                ".." => -1,
+                _ => 1,
+            };
+            depth < 0
+        })
+    }
+
     /// What to do about it, in one or two sentences; empty where nothing is known.
     #[must_use]
     pub fn help(&self) -> String {
@@ -63,10 +76,15 @@ impl NothingFound {
                 self.searched
             );
         }
-        match self.nearest.as_slice() {
+        let meant = match self.nearest.as_slice() {
             [] => String::new(),
             [one] => format!("did you mean `{one}`?"),
             [first @ .., last] => format!("did you mean `{}` or `{last}`?", first.join("`, `")),
+        };
+        match (self.leaves(), meant.is_empty()) {
+            (false, _) => meant,
+            (true, true) => format!("`..` does not lead out of {}", self.searched),
+            (true, false) => format!("`..` does not lead out of {}; {meant}", self.searched),
         }
     }
 }
@@ -100,7 +118,9 @@ fn nearest(tree: &Tree, path: &TreePath) -> Vec<String> {
     };
     let missing = path.below(&directory).and_then(|rest| rest.split(|byte| *byte == b'/').next());
     let missing = String::from_utf8_lossy(missing.unwrap_or_default()).into_owned();
-    let limit = (missing.chars().count() / 3).max(1);
+    // Of a name of one letter, every other such name would be near.
+    let length = missing.chars().count();
+    let limit = (length / 3).max(1).min(length.saturating_sub(1));
     let mut similar: Vec<(usize, String)> = tree
         .children(&directory)
         .map(|(name, _)| (distance(&missing, &String::from_utf8_lossy(name)), shown(&directory.join(name))))

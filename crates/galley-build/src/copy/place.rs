@@ -11,9 +11,9 @@ use std::collections::HashMap;
 
 use galley_image::tree::ResolveError;
 use galley_image::{ContentDigest, Entry, Kind, LinkGroup, Mtime, Tree, TreePath};
+use galley_store::Compression;
 use galley_syntax::mode::Mode;
 
-use super::archive::Compression;
 use super::placement::{Placement, as_copied};
 use super::{Group, Selected, Selection, Shape};
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use galley_image::tree::ResolveError;
 use galley_image::{Entry, Kind, Tree, TreePath};
+use galley_store::Compression;
 
-use super::archive::Compression;
 use super::place::{Action, FileFrom, PlaceError, PlaceOptions, Put};
 
 /// As many links as Linux follows in one path (path_resolution(7)).

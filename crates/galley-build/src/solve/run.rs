@@ -53,7 +53,12 @@ impl Solver<'_> {
             rooted::run(self.world.sandbox, &prepared, root, &tree, process, io, self.world.cancel)?;
         let tail = log.finish();
         if !exit.success() {
-            return Err(Failure::Problem(StepProblem::Exit(exit), tail));
+            let store = self.world.store;
+            let problem = match store.is_full() {
+                true => StepProblem::OutOfSpace { exit, store: store.root().into() },
+                false => StepProblem::Exit(exit),
+            };
+            return Err(Failure::Problem(problem, tail));
         }
         let snapshot = prepared.commit_walked(&stubs)?;
         self.refuse_secrets(&snapshot, &mounted.secrets)?;

@@ -119,7 +119,14 @@ impl Solver<'_> {
     pub(super) fn source_name(&self, source: VertexId) -> String {
         let vertex = &self.plan.vertices[source.0];
         match &vertex.op {
-            Op::Image(image) => format!("image {}", image.reference.familiar()),
+            Op::Image(image) => {
+                let image = format!("image {}", without_digest(&image.reference.familiar()));
+                // A stage of nothing but its FROM: people know it by the stage's name.
+                match self.plan.stages.iter().find(|stage| stage.top == Some(source)) {
+                    Some(stage) => format!("stage `{}` ({image})", self.plan.stage_name(stage.index)),
+                    None => image,
+                }
+            }
             Op::Context(context) if context.name.is_empty() => "the build context".into(),
             Op::Context(context) => format!("build context `{}`", context.name),
             Op::Inline(_) => "the Dockerfile".into(),
@@ -179,6 +186,14 @@ impl SourceFiles<'_> {
             Self::Layers { store, chain, .. } => SourceBytes::Layers { store, chain },
             Self::Inline { files, .. } => SourceBytes::Inline(files),
         }
+    }
+}
+
+/// An image's name for messages: the digest that a tag was resolved to says nothing to anybody, unless it is all there is.
+fn without_digest(name: &str) -> &str {
+    match name.split_once('@') {
+        Some((tagged, _)) if tagged.rsplit('/').next().is_some_and(|last| last.contains(':')) => tagged,
+        _ => name,
     }
 }
 

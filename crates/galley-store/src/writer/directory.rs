@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::file::Born;
 use crate::StoreError;
-use crate::temporary::remove_tree;
+use crate::remove::remove_tree;
 
 const OPEN: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -20,14 +20,16 @@ const OPEN: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOL
 #[derive(Debug)]
 pub(super) struct Directories {
     base: PathBuf,
-    /// The root, then each directory in the one before it.
+    /// The root, then each directory in the one before it, as far as [`MOST_OPEN`].
     open: Vec<(TreePath, Arc<OwnedFd>)>,
+    /// The one that was opened last, where it lies deeper: a walk through deep directories begins no path anew.
+    last: Option<(TreePath, Arc<OwnedFd>)>,
 }
 
 impl Directories {
     pub(super) fn new(base: PathBuf) -> Result<Self, StoreError> {
         let root = rustix::fs::open(&base, OPEN, Mode::empty()).map_err(StoreError::on("open", &base))?;
-        Ok(Self { base, open: vec![(TreePath::root(), Arc::new(root))] })
+        Ok(Self { base, open: vec![(TreePath::root(), Arc::new(root))], last: None })
     }
 
     /// What a file that is made here starts out with.
@@ -43,6 +45,18 @@ impl Directories {
         }
     }
 
+    /// Refuses a path that the kernel could not open from the root any more (path_resolution(7)).
+    pub(super) fn refuse_long(&self, path: &TreePath) -> Result<(), StoreError> {
+        // With a slash between them and a NUL behind.
+        let most = LONGEST_PATH.saturating_sub(self.base.as_os_str().as_bytes().len() + 2);
+        let length = path.as_bytes().len();
+        if length <= most {
+            return Ok(());
+        }
+        let start = path.display().chars().take(60).collect();
+        Err(StoreError::PathTooLong { start, length, most })
+    }
+
     /// An I/O error about `path`.
     pub(super) fn error(&self, action: &'static str, path: &TreePath, error: Errno) -> StoreError {
         StoreError::io(action, self.path(path), error)
@@ -53,7 +67,8 @@ impl Directories {
         while self.open.len() > 1 && self.open.last().is_some_and(|(top, _)| path.below(top).is_none()) {
             self.open.pop();
         }
-        let (mut at, mut directory) = match self.open.last() {
+        let last = self.last.as_ref().filter(|(last, _)| path.below(last).is_some());
+        let (mut at, mut directory) = match last.or(self.open.last()) {
             Some((top, directory)) => (top.clone(), Arc::clone(directory)),
             None => return Err(self.error("open", path, Errno::BADF)),
         };
@@ -62,9 +77,11 @@ impl Directories {
             at = at.join(component);
             let opened = rustix::fs::openat(&directory, component, OPEN, Mode::empty());
             directory = Arc::new(opened.map_err(|error| self.error("open", &at, error))?);
-            // The deepest few are enough, and thousands of levels must not take thousands of descriptors.
+            // Thousands of levels must not take thousands of descriptors.
             if self.open.len() < MOST_OPEN {
                 self.open.push((at.clone(), Arc::clone(&directory)));
+            } else {
+                self.last = Some((at.clone(), Arc::clone(&directory)));
             }
         }
         Ok(directory)
@@ -80,8 +97,12 @@ impl Directories {
     /// Removes whatever is at `path`.
     pub(super) fn remove(&mut self, path: &TreePath) -> Result<(), StoreError> {
         self.open.retain(|(open, _)| open.below(path).is_none());
+        self.last = self.last.take().filter(|(open, _)| open.below(path).is_none());
         remove_tree(&self.path(path))
     }
 }
 
 const MOST_OPEN: usize = 64;
+
+/// `PATH_MAX` of Linux, in bytes.
+const LONGEST_PATH: usize = 4096;

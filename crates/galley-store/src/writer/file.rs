@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use galley_image::{ContentDigest, Entry, Kind, Mtime, Xattrs};
+use galley_image::{ContentDigest, Entry, Kind, Mtime, TreePath, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 
@@ -131,13 +131,22 @@ pub(super) enum Failure {
     Source(StoreError),
     /// It is about the file itself.
     Target(&'static str, io::Error),
+    /// It is about an extended attribute of the file, with its size in bytes.
+    Attribute(Box<[u8]>, usize, io::Error),
 }
 
 impl Failure {
-    pub(super) fn at(self, path: &Path) -> StoreError {
+    /// The failure, which happened to `path` of the layer.
+    pub(super) fn at(self, path: &TreePath) -> StoreError {
         match self {
             Self::Source(error) => error,
-            Self::Target(action, error) => StoreError::io(action, path, error),
+            Self::Target(action, error) => StoreError::io(action, path.display(), error),
+            Self::Attribute(name, size, source) => StoreError::Attribute {
+                path: path.clone(),
+                name: String::from_utf8_lossy(&name).into_owned(),
+                size,
+                source,
+            },
         }
     }
 }
@@ -239,7 +248,7 @@ impl FileWriter {
         let mode = Mode::from_raw_mode(attributes.mode & 0o777);
         let file = rustix::fs::openat(parent, name, flags, mode).map_err(target("create"))?;
         let result = fill(self, &file).and_then(|value| {
-            self.set(&file, attributes).map_err(target("set the attributes of"))?;
+            self.set(&file, attributes)?;
             Ok(value)
         });
         if result.is_err() {
@@ -249,18 +258,24 @@ impl FileWriter {
     }
 
     /// Owner before mode (a change of owner clears set-user-id) and before capabilities; the time last.
-    fn set(&self, file: &OwnedFd, attributes: &Attributes) -> Result<(), Errno> {
+    fn set(&self, file: &OwnedFd, attributes: &Attributes) -> Result<(), Failure> {
         let Attributes { mode, uid, gid, mtime, .. } = *attributes;
-        if !self.born.owns(uid, gid) {
-            rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-        }
-        if mode != self.born.mode(mode) {
-            rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
-        }
+        let refused = target("set the attributes of");
+        let set = || -> Result<(), Errno> {
+            if !self.born.owns(uid, gid) {
+                rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+            }
+            if mode != self.born.mode(mode) {
+                rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+            }
+            Ok(())
+        };
+        set().map_err(refused)?;
         for (name, value) in &attributes.xattrs {
-            rustix::fs::fsetxattr(file, &**name, value, XattrFlags::empty())?;
+            rustix::fs::fsetxattr(file, &**name, value, XattrFlags::empty())
+                .map_err(|error| Failure::Attribute(name.clone(), value.len(), error.into()))?;
         }
-        rustix::fs::futimens(file, &times_of(mtime))
+        rustix::fs::futimens(file, &times_of(mtime)).map_err(target("set the attributes of"))
     }
 
     /// Copies bytes that may change meanwhile, and hashes exactly what was copied.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
-use galley_image::ContentDigest;
+use galley_image::{ContentDigest, TreePath};
 
 use super::file::{Attributes, Born, FileWriter, SharedState, Source};
 use crate::{LayerId, StoreError};
@@ -26,7 +26,8 @@ const MOST_THREADS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) directory: Arc<OwnedFd>,
-    pub(super) name: Box<[u8]>,
+    /// Where it goes, for its name and for messages.
+    pub(super) path: TreePath,
     pub(super) attributes: Attributes,
     pub(super) source: Source,
 }
@@ -176,12 +177,12 @@ fn work(mut files: FileWriter, batches: &Receiver<Batch>, progress: &Progress) {
             if failed {
                 break;
             }
-            match files.copy(&job.directory, &job.name, &job.attributes, &job.source) {
+            let name = job.path.name().unwrap_or_default();
+            match files.copy(&job.directory, name, &job.attributes, &job.source) {
                 Ok(result) => results.push((number, result)),
                 Err(failure) => {
                     failed = true;
-                    let name = String::from_utf8_lossy(&job.name).into_owned();
-                    error = Some(failure.at(std::path::Path::new(&name)));
+                    error = Some(failure.at(&job.path));
                 }
             }
         }

@@ -10,6 +10,7 @@ use galley_image::{Change, Diff, Entry, Kind, LinkGroup, TreePath};
 use rustix::fs::{FileType, Gid, Mode, Uid, XattrFlags};
 use rustix::io::Errno;
 
+use super::file::Failure;
 use super::{LayerWriter, Put, pool::Pool};
 use crate::{LayerId, Snapshotter, StoreError};
 
@@ -171,10 +172,11 @@ impl super::file::Born {
         path: &TreePath,
         entry: &Entry,
     ) -> Result<(), StoreError> {
+        for (name, value) in &entry.xattrs {
+            rustix::fs::lsetxattr(on_disk, &**name, value, XattrFlags::empty())
+                .map_err(|error| Failure::Attribute(name.clone(), value.len(), error.into()).at(path))?;
+        }
         let set = || -> Result<(), Errno> {
-            for (name, value) in &entry.xattrs {
-                rustix::fs::lsetxattr(on_disk, &**name, value, XattrFlags::empty())?;
-            }
             if !path.is_root() {
                 return self.set_node(root, path.as_bytes(), entry);
             }

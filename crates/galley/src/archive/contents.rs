@@ -5,10 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use galley_build::copy::Compression;
 use galley_image::layer_tar::{self, LayerSink, Whiteouts};
 use galley_image::{Digest, Entry, Kind, TreePath};
-use galley_store::Store;
+use galley_store::{Decompressed, Store, StoreError};
 
 use super::{ArchiveError, archive_error};
 
@@ -29,13 +28,9 @@ pub struct Contents {
 
 impl Contents {
     /// Reads a tar of any compression.
-    pub fn from_tar(mut reader: Box<dyn Read>, name: &Path, store: &Store) -> Result<Self, ArchiveError> {
+    pub fn from_tar(reader: Box<dyn Read>, name: &Path, store: &Store) -> Result<Self, ArchiveError> {
         let failed = |source| ArchiveError::Read { path: name.into(), source };
-        let mut start = Vec::new();
-        reader.by_ref().take(6).read_to_end(&mut start).map_err(failed)?;
-        let compression = Compression::of(&start);
-        let whole = Box::new(io::Cursor::new(start).chain(reader));
-        let mut reader = compression.reader(whole).map_err(failed)?;
+        let mut reader = Decompressed::open(reader).map_err(failed)?;
         let mut sink = Sink { contents: Self::default(), store };
         layer_tar::read(&mut reader, Whiteouts::Literal, &mut sink).map_err(archive_error)?;
         Ok(sink.contents)
@@ -93,7 +88,12 @@ impl Contents {
             return Ok(());
         }
         let mut writer = store.blob_writer()?;
-        io::copy(content, &mut writer).map_err(failed)?;
+        io::copy(content, &mut writer).map_err(|error| match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                ArchiveError::Store(StoreError::NoSpace { path: path.display().into(), source: error })
+            }
+            _ => failed(error),
+        })?;
         let blob = match named {
             Some(digest) => (writer.finish(digest, Some(size))?, size),
             None => writer.finish_any()?,

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use galley_build::copy::{self, Compression};
+use galley_build::copy;
 use galley_build::request::ContextSource;
+use galley_store::Compression;
 
 use crate::error::Error;
 
@@ -132,15 +133,38 @@ fn from_stdin(file: Option<&Path>, mut stdin: Box<dyn Read>, unpack: Unpack<'_>)
             hint: " in the archive on standard input".into(),
         });
     }
-    let dockerfile = fs::read(&path).map_err(Error::io("read", &path))?;
+    let dockerfile = read_text(&path)?;
     let ignore = ignore_file(&directory, Some(&path))?;
     let context = ContextSource::Unpacked(directory);
     Ok(Source { dockerfile, name: "-".into(), shown, context, ignore, warnings })
 }
 
+/// A Dockerfile or an ignore file larger than this is another file by mistake: 16 MiB.
+const LARGEST: u64 = 16 << 20;
+
+/// Reads a file of text, which need not be a regular file: a shell may offer a pipe.
+fn read_text(path: &Path) -> Result<Vec<u8>, Error> {
+    read_limited(fs::File::open(path).map_err(Error::io("read", path))?, path)
+}
+
+fn read_limited(reader: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
+    let wrong = |problem: &str| Error::NotText { path: path.into(), problem: problem.into() };
+    let mut bytes = Vec::new();
+    match reader.take(LARGEST + 1).read_to_end(&mut bytes) {
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            Err(wrong("is a directory, and a file with instructions is wanted: name one with -f FILE"))
+        }
+        Err(source) => Err(Error::Io { action: "read", path: path.into(), source }),
+        Ok(read) if read as u64 > LARGEST => {
+            Err(wrong("has more than 16 MiB, which no Dockerfile has: name another file"))
+        }
+        Ok(_) => Ok(bytes),
+    }
+}
+
 fn read_dockerfile(path: &Path, context: &Path, file: Option<&Path>) -> Result<Vec<u8>, Error> {
-    match fs::read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+    match read_text(path) {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
             let hint = match file {
                 Some(file) if context.join(file).is_file() => {
                     format!("; -f counts from here, so write -f {}", context.join(file).display())
@@ -150,8 +174,7 @@ fn read_dockerfile(path: &Path, context: &Path, file: Option<&Path>) -> Result<V
             };
             Err(Error::NoDockerfile { path: path.into(), hint })
         }
-        Err(source) => Err(Error::Io { action: "read", path: path.into(), source }),
-        Ok(bytes) => Ok(bytes),
+        read => read,
     }
 }
 
@@ -163,22 +186,20 @@ fn ignore_file(context: &Path, dockerfile: Option<&Path>) -> Result<Option<(Stri
         PathBuf::from(name)
     });
     for path in own.into_iter().chain([context.join(".dockerignore")]) {
-        match fs::read(&path) {
+        match read_text(&path) {
             Ok(bytes) => {
                 let name = path.strip_prefix(context).unwrap_or(&path).display().to_string();
                 return Ok(Some((name, bytes)));
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(Error::Io { action: "read", path, source }),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(None)
 }
 
-fn read_all(mut reader: Box<dyn Read>) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).map_err(Error::io("read", "standard input"))?;
-    Ok(bytes)
+fn read_all(reader: Box<dyn Read>) -> Result<Vec<u8>, Error> {
+    read_limited(reader, Path::new("standard input"))
 }
 
 /// Whether a file that starts so is a tar, or compressed by one of the programs that tars are compressed with.

@@ -24,10 +24,22 @@ pub fn build_error(error: &BuildError, source: &Source, color: bool) -> String {
     }
 }
 
-/// Findings about the Dockerfile, one after another.
+/// More findings than this are counted and not shown: a file that is no Dockerfile has one in every line.
+const MOST_SHOWN: usize = 20;
+
+/// Findings about the Dockerfile, one after another, errors first where there are too many.
 pub fn diagnostics(findings: &[Diagnostic], source: &Source, color: bool) -> String {
-    let shown: Vec<String> =
-        findings.iter().map(|finding| diagnostics::diagnostic(finding, file(source), color)).collect();
+    let mut findings: Vec<&Diagnostic> = findings.iter().collect();
+    let hidden = findings.len().saturating_sub(MOST_SHOWN);
+    if hidden > 0 {
+        findings.sort_by_key(|finding| !finding.is_error());
+        findings.truncate(MOST_SHOWN);
+    }
+    let shown = findings.iter().map(|finding| diagnostics::diagnostic(finding, file(source), color));
+    let mut shown: Vec<String> = shown.collect();
+    if hidden > 0 {
+        shown.push(format!("and {hidden} more like these; is {} a Dockerfile?\n", source.shown));
+    }
     shown.join("\n")
 }
 
@@ -40,6 +52,9 @@ fn failed_step(step: &FailedStep, source: &Source, color: bool) -> String {
                 Exit::Signal(signal) => format!("was ended by signal {signal}"),
             };
             (format!("{} {ended}", super::timeline::one_line(&step.label)), Some(exit.shell_code()))
+        }
+        problem @ StepProblem::OutOfSpace { .. } => {
+            (format!("{} {problem}", super::timeline::one_line(&step.label)), None)
         }
         problem => (problem.to_string(), None),
     };
