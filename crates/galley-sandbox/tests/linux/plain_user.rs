@@ -85,6 +85,7 @@ fn a_user_without_subordinate_ids_is_told_which_line_to_add() {
 }
 
 /// What the galley outside does for the one inside: says who it is.
+#[allow(clippy::needless_pass_by_value, reason = "the socket closes here")]
 fn serve(socket: OwnedFd) {
     let me = format!("user {}", rustix::process::getuid().as_raw());
     rustix::net::send(&socket, me.as_bytes(), SendFlags::NOSIGNAL).unwrap();
