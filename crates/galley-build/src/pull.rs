@@ -3,9 +3,9 @@
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use galley_image::{ChainId, Descriptor, DiffId, Reference};
+use galley_image::{ChainId, Descriptor, DiffId, Reference, TreePath};
 use galley_registry::{Images, RegistryError};
-use galley_store::{BlobWriter, Image, Lease, SnapshotId, SnapshotState, StoreError, Wait};
+use galley_store::{BlobWriter, Image, Lease, SnapshotId, SnapshotState, StoreError, Unpacked, Wait};
 
 use crate::error::ImageError;
 use crate::events::{Event, Events, StepId};
@@ -75,7 +75,9 @@ impl Pull<'_> {
             let what = format!("unpacking {}", blob.digest.short());
             self.tell(what, next as u64, image.diff_ids.len() as u64);
             let mut reader = store.open_blob(&blob.digest)?;
-            let snapshot = store.unpack_layer(top, &mut reader, diff_id, self.lease)?;
+            let Unpacked { snapshot, left_out } =
+                store.unpack_layer(top, &mut reader, diff_id, self.lease)?;
+            self.warn_about(&left_out, &image.reference);
             next += 1;
             if let Some(chain) = ChainId::of(&image.diff_ids[..next]) {
                 store.bind_chain(chain, snapshot.id)?;
@@ -196,6 +198,18 @@ impl Pull<'_> {
         writer.finish(blob.digest, Some(blob.size))?;
         self.tell(what, done, blob.size);
         Ok(())
+    }
+
+    /// Says what of an image cannot be had by whoever runs this galley.
+    fn warn_about(&self, left_out: &[TreePath], reference: &Reference) {
+        let [first, rest @ ..] = left_out else { return };
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        let message = format!(
+            "{}: the device node `{}`{more} was left out, which only the machine's root may make; steps have a /dev of their own",
+            reference.familiar(),
+            first.display(),
+        );
+        self.events.event(&Event::Warning { step: Some(self.step), message });
     }
 
     fn tell(&self, what: String, done: u64, total: u64) {

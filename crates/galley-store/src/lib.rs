@@ -74,4 +74,5 @@ pub use record::{ParentRule, Record};
 pub use snapshot::{Snapshot, SnapshotState};
 pub use stat_cache::{StatCache, StatKey};
 pub use store::{OpenOptions, Snapshotter, Store};
+pub use unpack::Unpacked;
 pub use writer::{FileSource, LayerWriter};

@@ -1,5 +1,6 @@
 //! Unpacks a layer of an image: decompresses, verifies and writes it in one pass, trusting nothing in it.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use galley_image::layer_tar::{ArchiveError, LayerSink, ReadError, Whiteouts, read};
@@ -16,9 +17,19 @@ const ALWAYS_FINE: u64 = 1_000_000;
 /// known of an entry is kept in memory, so this is what bounds it.
 const LEAST_BYTES: u64 = 16;
 
+/// A layer of an image, unpacked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpacked {
+    /// The layer on its parent.
+    pub snapshot: Snapshot,
+    /// Device nodes of the layer that are not in the snapshot, because this process may not make any: only the machine's root may.
+    /// A step sees nothing of it, since its `/dev` is the sandbox's own.
+    pub left_out: Vec<TreePath>,
+}
+
 impl Store {
     /// Unpacks a layer of an image on `parent`. Nothing appears unless all of it was right: the archive, its end, and its
-    /// diff ID.
+    /// diff ID. Device nodes are left out where this process may not make them: see [`Unpacked::left_out`].
     ///
     /// Compression is told by the content (gzip, also of several members; zstd; xz; bzip2; none), since media types lie.
     ///
@@ -31,11 +42,12 @@ impl Store {
         compressed: &mut dyn Read,
         expect: DiffId,
         lease: &Lease,
-    ) -> Result<Snapshot, StoreError> {
+    ) -> Result<Unpacked, StoreError> {
         let wrong = |reason| StoreError::Layer { diff_id: expect, reason };
         let prepared = self.prepare(parent, lease)?;
         let plain = Decompressed::open(compressed).map_err(|error| wrong(LayerProblem::Read(error)))?;
-        let mut sink = Sink { writer: prepared.writer()?, entries: 0, watch: plain.watch() };
+        let (writer, watch) = (prepared.writer()?, plain.watch());
+        let mut sink = Sink { writer, entries: 0, watch, left_out: BTreeSet::new() };
         let mut hashed = Hashed { plain, hash: Sha256::new() };
         let result = read(&mut hashed, Whiteouts::Decode, &mut sink);
         if hashed.plain.is_bomb() {
@@ -55,13 +67,14 @@ impl Store {
         if found != expect {
             return Err(wrong(LayerProblem::WrongDigest(found)));
         }
-        prepared.commit_written(sink.writer).map_err(|error| match error {
+        let snapshot = prepared.commit_written(sink.writer).map_err(|error| match error {
             // Attributes of directories are set at the end.
             StoreError::Attribute { ref path, .. } => {
                 wrong(LayerProblem::Entry { path: path.display(), source: Box::new(error) })
             }
             error => error,
-        })
+        })?;
+        Ok(Unpacked { snapshot, left_out: sink.left_out.into_iter().collect() })
     }
 }
 
@@ -96,6 +109,8 @@ struct Sink {
     writer: LayerWriter,
     entries: u64,
     watch: Watch,
+    /// See [`Unpacked::left_out`].
+    left_out: BTreeSet<TreePath>,
 }
 
 enum SinkError {
@@ -109,6 +124,13 @@ impl Sink {
         let most = ALWAYS_FINE.max(self.watch.taken() / LEAST_BYTES);
         if self.entries > most { Err(SinkError::Entries(most)) } else { Ok(()) }
     }
+
+    /// Keeps account of a node that cannot be made. Whatever it replaces is gone all the same.
+    fn leave_out(&mut self, path: TreePath) -> Result<(), StoreError> {
+        self.writer.whiteout(&path)?;
+        self.left_out.insert(path);
+        Ok(())
+    }
 }
 
 impl LayerSink for Sink {
@@ -116,16 +138,25 @@ impl LayerSink for Sink {
 
     fn put(&mut self, path: TreePath, entry: Entry, content: &mut dyn Read) -> Result<(), SinkError> {
         self.count()?;
+        self.left_out.remove(&path);
         let put = match entry.file() {
             Some(_) => self.writer.put_file(&path, &entry, content).map(|_| ()),
-            None => self.writer.put_special(&path, &entry),
+            None => match self.writer.put_special(&path, &entry) {
+                Err(StoreError::DeviceRefused { .. }) => self.leave_out(path.clone()),
+                put => put,
+            },
         };
         put.map_err(|error| SinkError::Entry(path, error))
     }
 
     fn hard_link(&mut self, path: TreePath, target: TreePath) -> Result<(), SinkError> {
         self.count()?;
-        self.writer.put_hardlink(&path, &target).map_err(|error| SinkError::Entry(path, error))
+        self.left_out.remove(&path);
+        let put = match self.left_out.contains(&target) {
+            true => self.leave_out(path.clone()),
+            false => self.writer.put_hardlink(&path, &target),
+        };
+        put.map_err(|error| SinkError::Entry(path, error))
     }
 
     fn whiteout(&mut self, path: TreePath) -> Result<(), SinkError> {

@@ -55,7 +55,9 @@ impl Lab {
 
     fn unpack(&self, parent: Option<&Snapshot>, tar: &[u8]) -> Result<Snapshot, StoreError> {
         let diff_id = DiffId(Digest::of(tar));
-        self.store.unpack_layer(parent.map(|parent| parent.id), &mut &*tar, diff_id, &self.lease)
+        let unpacked =
+            self.store.unpack_layer(parent.map(|parent| parent.id), &mut &*tar, diff_id, &self.lease)?;
+        Ok(unpacked.snapshot)
     }
 
     /// The merged tree, one line an entry.

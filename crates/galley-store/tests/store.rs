@@ -242,7 +242,7 @@ fn a_layer_goes_out_as_tar_and_comes_back() {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&tar).unwrap();
         let gzip = gzip.finish().unwrap();
-        let back = store.unpack_layer(None, &mut &gzip[..], diff_id, &lease).unwrap();
+        let back = store.unpack_layer(None, &mut &gzip[..], diff_id, &lease).unwrap().snapshot;
         assert_eq!(store.diff_id(back.layer, &TarProfile::current(Times::Kept)).unwrap(), diff_id, "{kind}");
         let cut = store.unpack_layer(None, &mut &gzip[..gzip.len() - 20], diff_id, &lease);
         assert!(matches!(cut, Err(StoreError::Layer { reason: LayerProblem::Truncated, .. })), "{cut:?}");
