@@ -5,10 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use galley_testkit::machine::has_programs;
 use galley_testkit::registry::DockerRegistry;
 
 /// Programs that the cases use besides coreutils.
-const TOOLS: [&str; 6] = ["docker-registry", "skopeo", "umoci", "xz", "zstd", "bzip2"];
+const TOOLS: [&str; 8] =
+    ["docker-registry", "skopeo", "umoci", "xz", "zstd", "bzip2", "setpriv", "/bin/busybox"];
+
+/// The one user of the registry that asks for a password, which is `secret` (htpasswd's bcrypt form).
+const USER: &str = "ana:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
 
 /// The base: busybox.
 const DOCKERFILE: &str = r#"FROM scratch
@@ -18,24 +23,26 @@ RUN mkdir -p /etc /root && mkdir -m 1777 /tmp && echo root:x:0:0:root:/root:/bin
 CMD ["sh"]
 "#;
 
-/// A registry and a base; both end with it.
+/// Two registries and a base; all end with it.
 pub struct Lab {
     pub registry: DockerRegistry,
+    /// Asks for a password.
+    locked: DockerRegistry,
     directory: tempfile::TempDir,
 }
 
 impl Lab {
     /// A lab; `None` where this machine has not what it needs, which has been said then.
     pub fn start() -> Option<Self> {
-        let missing = missing();
-        if !missing.is_empty() {
-            let said = format!("these tests need {}: install them", missing.join(", "));
-            assert!(std::env::var_os("GALLEY_TESTS_MUST_RUN").is_none(), "{said}");
-            eprintln!("skipped: {said}");
+        if !has_programs(&TOOLS) {
             return None;
         }
-        let lab =
-            Self { registry: DockerRegistry::start("").unwrap(), directory: tempfile::tempdir().unwrap() };
+        let directory = tempfile::tempdir().unwrap();
+        let users = directory.path().join("users");
+        fs::write(&users, USER).unwrap();
+        let auth = format!("auth:\n  htpasswd:\n    realm: lab\n    path: {}\n", users.display());
+        let (registry, locked) = (DockerRegistry::start("").unwrap(), DockerRegistry::start(&auth).unwrap());
+        let lab = Self { registry, locked, directory };
         let context = lab.directory.path().join("base");
         fs::create_dir(&context).unwrap();
         fs::copy("/bin/busybox", context.join("busybox")).unwrap();
@@ -43,7 +50,8 @@ impl Lab {
         lab.sh(
             "galley --store s build -q -t base:1 -o type=docker,dest=base.tar -o type=oci,dest=layout,tar=false base
              copy() { skopeo copy -q --dest-tls-verify=false \"$@\"; }
-             copy oci:layout:1 docker://$REGISTRY/base:1",
+             copy oci:layout:1 docker://$REGISTRY/base:1
+             copy --dest-creds ana:secret oci:layout:1 docker://$LOCKED/base:1",
         );
         lab.push_index();
         Some(lab)
@@ -94,6 +102,7 @@ impl Lab {
         vec![
             ("LC_ALL".into(), "C.UTF-8".into()),
             ("REGISTRY".into(), self.registry.address().into()),
+            ("LOCKED".into(), self.locked.address().into()),
             ("BASE".into(), base.into()),
             ("BLOBS".into(), self.registry.blobs().into()),
         ]
@@ -102,13 +111,4 @@ impl Lab {
 
 fn search_path() -> Vec<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
-}
-
-fn missing() -> Vec<&'static str> {
-    let is_there = |tool: &&str| search_path().iter().any(|directory| directory.join(tool).is_file());
-    let mut missing: Vec<&str> = TOOLS.into_iter().filter(|tool| !is_there(tool)).collect();
-    if !Path::new("/bin/busybox").exists() {
-        missing.push("busybox-static");
-    }
-    missing
 }

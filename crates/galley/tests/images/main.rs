@@ -13,7 +13,8 @@ use galley_testkit::literate::Runner;
 use lab::Lab;
 
 /// The commands have `$REGISTRY`, whose images `base:1` and `base:many` (an index, with the same layers for this machine and for
-/// another) are busybox; `$BASE`, the same as a docker archive; and `$BLOBS`, where the registry keeps its blobs.
+/// another) are busybox; `$BASE`, the same as a docker archive; `$BLOBS`, where the registry keeps
+/// its blobs; and `$LOCKED`, a registry with `base:1` that wants the user `ana` with the password `secret`.
 #[test]
 fn every_file_holds() {
     let Some(lab) = Lab::start() else { return };
