@@ -47,7 +47,33 @@ impl ImageConfig {
             other: BTreeMap::new(),
         }
     }
+
+    /// Drops what old builders wrote down of the container that an image was committed from: another image that starts from
+    /// this one has nothing to do with it. Docker's builder drops it, too.
+    pub fn forget_container(&mut self) {
+        self.other.retain(|name, _| !COMMITTED_FROM.contains(&name.as_str()));
+        self.config.other.retain(|name, _| !CONTAINER_STATE.contains(&name.as_str()));
+    }
 }
+
+/// Fields of docker's image JSON (moby, image/spec/v1.2) that describe the container behind `docker commit`.
+const COMMITTED_FROM: [&str; 6] =
+    ["container", "container_config", "docker_version", "id", "parent", "throwaway"];
+
+/// Fields of a docker container that stand in the `config` of images that were committed from one.
+const CONTAINER_STATE: [&str; 11] = [
+    "AttachStderr",
+    "AttachStdin",
+    "AttachStdout",
+    "Domainname",
+    "Hostname",
+    "Image",
+    "MacAddress",
+    "NetworkDisabled",
+    "OpenStdin",
+    "StdinOnce",
+    "Tty",
+];
 
 /// How a container of the image is run. Empty values are left out, as docker's own builder does.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -187,5 +213,15 @@ mod tests {
         assert_eq!(config.config.other["Image"], "x");
         let again: ImageConfig = serde_json::from_str(&serde_json::to_string(&config).unwrap()).unwrap();
         assert_eq!(again, config);
+    }
+    #[test]
+    fn a_base_forgets_the_container_it_was_committed_from() {
+        let text = r#"{"architecture":"amd64","os":"linux","container":"7a","container_config":{"Cmd":["x"]},"docker_version":"1",
+            "config":{"Hostname":"7a","Tty":false,"Image":"","Cmd":["sh"],"Mine":1},"rootfs":{"type":"layers","diff_ids":[]},"own":2}"#;
+        let mut config: ImageConfig = serde_json::from_str(text).unwrap();
+        config.forget_container();
+        assert_eq!(config.other.keys().collect::<Vec<_>>(), ["own"]);
+        assert_eq!(config.config.other.keys().collect::<Vec<_>>(), ["Mine"]);
+        assert_eq!(config.config.cmd.as_deref(), Some(&["sh".to_owned()][..]));
     }
 }

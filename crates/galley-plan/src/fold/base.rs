@@ -30,6 +30,7 @@ pub(crate) fn state(world: &World<'_>, graph: &mut Graph, findings: &mut Finding
         Source::Image(need) => {
             let id = source(&stage.base, stage.from, world, graph);
             let mut config = image_config(world, need);
+            config.forget_container();
             if !stage.platform.accepts(&config.platform) {
                 findings.push(other_platform(stage, need, &config.platform));
             }
