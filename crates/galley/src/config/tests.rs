@@ -141,7 +141,7 @@ fn a_user_without_a_home_is_told_so() {
     let config = Config::load(
         &Global { store: None, config: None },
         None,
-        Environment::of(&[(Caller::MARKER, "1:1")]),
+        Environment::of(&[(Caller::MARKER, "1:1:9")]),
     );
     assert!(matches!(config.unwrap().store(), Err(ConfigError::NoHome)));
 }
