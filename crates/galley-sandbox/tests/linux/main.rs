@@ -11,4 +11,5 @@ mod mounting;
 mod plain_user;
 mod privileges;
 mod roots;
+mod table;
 mod terminal;

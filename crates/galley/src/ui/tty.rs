@@ -105,8 +105,10 @@ fn draw_until_finished(shared: &Shared, start: Instant, color: bool) {
 
 /// The terminal's columns and rows; what a terminal without a size is given is the classic one.
 fn size() -> (usize, usize) {
-    let (columns, rows) = crossterm::terminal::size().unwrap_or((80, 24));
-    (usize::from(columns.max(1)), usize::from(rows))
+    // Serial lines and programs that record sessions have terminals of no size at all.
+    let known = crossterm::terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0);
+    let (columns, rows) = known.unwrap_or((80, 24));
+    (usize::from(columns), usize::from(rows))
 }
 
 /// What stands on the screen.
