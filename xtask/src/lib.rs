@@ -1,8 +1,10 @@
-//! What the project does to itself: `tidy` keeps the house's rules, `bench` measures galley beside its peers, `examples` builds and runs the examples.
+//! What the project does to itself: `tidy` keeps the house's rules, `bench` measures galley beside its peers, `conformance` compares
+//! what they build, `examples` builds and runs the examples.
 
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod conformance;
 pub mod examples;
 pub mod tidy;
 

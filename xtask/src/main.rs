@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use xtask::{Result, bench, examples, tidy};
+use xtask::{Result, bench, conformance, examples, tidy};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -13,6 +13,8 @@ usage: cargo xtask TASK
   tidy                         the house's rules that no compiler checks
   bench [OPTIONS] [CASE...]    galley as whole processes, beside a control and its peers; `bench --help` for more
   examples [OPTIONS] [NAME...] builds, runs and measures what is in examples/; `examples --help` for more
+  conformance [OPTIONS] [CASE...]
+                               the cases of the Dockerfile language, beside the peers; `conformance --help` for more
 ";
 
 fn main() -> ExitCode {
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "tidy" && rest.is_empty() => run_tidy(),
         Some((task, rest)) if task == "bench" => bench::main(rest),
         Some((task, rest)) if task == "examples" => examples::main(rest),
+        Some((task, rest)) if task == "conformance" => conformance::main(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -2,6 +2,7 @@
 
 use galley_image::{ChainId, Platform, Reference};
 use galley_syntax::Span;
+use galley_syntax::mode::Mode;
 pub use galley_syntax::mount::CacheSharing;
 
 use crate::key::KeyEncoder;
@@ -179,8 +180,8 @@ pub struct Copy {
     pub dest: String,
     /// `user[:group]` of everything that is copied, names or numbers; `None` is 0:0.
     pub chown: Option<String>,
-    /// Permission bits of everything that is copied.
-    pub chmod: Option<u32>,
+    /// Permission bits of everything that is copied, or what changes in them.
+    pub chmod: Option<Mode>,
     /// Patterns as in `.dockerignore`, in the order written.
     pub exclude: Vec<String>,
     /// Keep the sources' directories, those after a `/./` pivot.
@@ -365,7 +366,14 @@ impl Copy {
         });
         encoder.text(&self.dest);
         encoder.option(self.chown.as_deref(), KeyEncoder::text);
-        encoder.option(self.chmod, |encoder, mode| encoder.number(mode.into()));
+        encoder.option(self.chmod.as_ref(), |encoder, mode| match mode {
+            Mode::Octal(bits) => encoder.number((*bits).into()),
+            Mode::Symbolic(_) => {
+                // No octal mode is this large.
+                encoder.number(u64::MAX);
+                encoder.text(&mode.to_string());
+            }
+        });
         encoder.list(&self.exclude, |encoder, pattern| encoder.text(pattern));
         encoder.flag(self.parents);
         encoder.flag(self.link);

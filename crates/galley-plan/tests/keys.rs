@@ -9,6 +9,7 @@ use galley_plan::{
     Mkdir, MountKind, Network, Op, Run, RunMount, Script, SecretEnv, Unpack, content_key, definition_key,
 };
 use galley_syntax::Span;
+use galley_syntax::mode::{self, Mode};
 use proptest::prelude::*;
 
 fn linux() -> Platform {
@@ -64,7 +65,7 @@ fn copy() -> Copy {
         sources: vec![CopySource { source: 0, pattern: text("src") }],
         dest: text("/app/"),
         chown: Some(text("1000:1000")),
-        chmod: Some(0o644),
+        chmod: Some(Mode::Octal(0o644)),
         exclude: vec![text("*.md")],
         parents: true,
         link: false,
@@ -156,12 +157,14 @@ fn every_field_decides() {
         change(&mut changed);
         keys.push(key(&Op::Run(changed)));
     }
-    let changes: [&dyn Fn(&mut Copy); 10] = [
+    let changes: [&dyn Fn(&mut Copy); 12] = [
         &|_| {},
         &|copy| copy.sources[0].pattern.push('/'),
         &|copy| copy.dest = text("/app"),
         &|copy| copy.chown = None,
-        &|copy| copy.chmod = Some(0o600),
+        &|copy| copy.chmod = Some(Mode::Octal(0o600)),
+        &|copy| copy.chmod = mode::parse("u+x").ok(),
+        &|copy| copy.chmod = mode::parse("g+x").ok(),
         &|copy| copy.chmod = None,
         &|copy| copy.exclude.clear(),
         &|copy| copy.parents = false,

@@ -1,5 +1,7 @@
 //! `--chmod` of COPY and ADD: octal modes up to 7777, and symbolic ones as chmod(1) takes them.
 
+use std::fmt;
+
 /// A parsed mode; [`Mode::apply`] gives a file's new permission bits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -131,6 +133,19 @@ fn permissions(letters: &str) -> Option<Permissions> {
     Some(found)
 }
 
+/// Octal digits, or the clauses in a form that [`parse`] reads back: two modes that mean the same may read differently.
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mode::Octal(bits) => write!(f, "{bits:04o}"),
+            Mode::Symbolic(clauses) => {
+                let clauses: Vec<String> = clauses.iter().map(Clause::text).collect();
+                f.write_str(&clauses.join(","))
+            }
+        }
+    }
+}
+
 impl Mode {
     /// The new permission bits (octal 0000 to 7777) of a file that has `current` ones.
     #[must_use]
@@ -145,6 +160,31 @@ impl Mode {
 }
 
 impl Clause {
+    fn text(&self) -> String {
+        let wanted = self.permissions;
+        let who = [(0o700, 'u'), (0o070, 'g'), (0o007, 'o')];
+        let mut text: String =
+            who.iter().filter(|(bits, _)| self.who & bits != 0).map(|(_, class)| class).collect();
+        text.push(match self.operator {
+            Operator::Add => '+',
+            Operator::Remove => '-',
+            Operator::Set => '=',
+        });
+        let letters = [
+            (wanted.bits & 4 != 0, 'r'),
+            (wanted.bits & 2 != 0, 'w'),
+            (wanted.bits & 1 != 0, 'x'),
+            (wanted.conditional_execute, 'X'),
+            (wanted.set_id, 's'),
+            (wanted.sticky, 't'),
+            (wanted.copy_from == Some(6), 'u'),
+            (wanted.copy_from == Some(3), 'g'),
+            (wanted.copy_from == Some(0), 'o'),
+        ];
+        text.extend(letters.iter().filter(|(set, _)| *set).map(|(_, letter)| letter));
+        text
+    }
+
     fn apply(self, mode: u32, is_directory: bool) -> u32 {
         let wanted = self.permissions;
         let mut digit = wanted.bits;

@@ -107,7 +107,7 @@ impl SourceText {
             .pieces
             .iter()
             .skip(first)
-            .take_while(|piece| piece.text < end)
+            .take_while(|piece| piece.text < end && start < end)
             .map(|piece| {
                 let from = start.max(piece.text);
                 let to = end.min(piece.text_end());
@@ -209,6 +209,25 @@ impl SourceTextBuilder {
         match self.pieces.last_mut() {
             Some(last) if last.text_end() == start && last.file + last.len == file => last.len += len,
             _ => self.pieces.push(Piece { text: start, file, len }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_part_has_no_runs() {
+        let mut builder = SourceTextBuilder::default();
+        builder.push_bytes(b"FROM x", Span::new(0, 6));
+        let text = builder.finish(Span::default());
+        for range in [3..3, 6..6, 0..0] {
+            let part = text.slice(range.clone());
+            assert_eq!(
+                (part.as_str(), part.runs().count(), part.span()),
+                ("", 0, Span::at(offset(range.start)))
+            );
         }
     }
 }

@@ -72,7 +72,9 @@ fn modes() {
         ("a=r-w+x", 0o222, false, 0o555),
         ("g+s", 0o755, true, 0o2755),
     ] {
-        assert_eq!(mode::parse(text).expect(text).apply(before, directory), after, "{text} on {before:o}");
+        let mode = mode::parse(text).expect(text);
+        assert_eq!(mode.apply(before, directory), after, "{text} on {before:o}");
+        assert_eq!(mode::parse(&mode.to_string()), Ok(mode), "{text}");
     }
     for text in ["", "8", "17777", "0x1ff", "u", "rwx", "u+q", "u+x,", ",", "z+x", "+x+", "u+x g+x"] {
         let parsed = mode::parse(text);

@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, mknodat, utimensat};
 
 pub use describe::{Columns, describe};
+pub(crate) use line::quote;
 use line::{Kind, Line};
 
 /// Why a tree could not be made.

@@ -165,7 +165,7 @@ impl Builder {
 }
 
 /// Buildah raises limits to its own defaults, which not every machine allows: the bench's own limits do.
-fn buildah_limits() -> [String; 4] {
+pub(crate) fn buildah_limits() -> [String; 4] {
     let limit = |resource| getrlimit(resource).current.map_or("-1".to_owned(), |limit| limit.to_string());
     let limits = [("nofile", Resource::Nofile), ("nproc", Resource::Nproc)];
     let [files, processes] = limits.map(|(name, resource)| format!("{name}={}", limit(resource)));

@@ -3,7 +3,6 @@
 use galley_image::{Change, Diff, Entry, Mtime, Tree, TreePath};
 use galley_plan::{Copy, Mkdir, VertexId};
 use galley_store::{FileSource, Snapshot};
-use galley_syntax::mode::Mode;
 
 use super::sources::{SourceFiles, copy_error, part_of};
 use super::step::{Inputs, Made};
@@ -28,8 +27,7 @@ impl Solver<'_> {
         let prepared = store.prepare(parent.map(|parent| parent.id), self.lease)?;
         let dest_tree = prepared.parent_tree()?;
         let chown = op.chown.as_deref().map(|owner| self.owner(owner, parent, &dest_tree)).transpose()?;
-        let mode = op.chmod.map(Mode::Octal);
-        let options = PlaceOptions { chown, chmod: mode.as_ref(), created: self.created() };
+        let options = PlaceOptions { chown, chmod: op.chmod.as_ref(), created: self.created() };
 
         let sources = self.opened(id, inputs)?;
         let names: Vec<String> =

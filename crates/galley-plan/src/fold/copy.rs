@@ -1,6 +1,7 @@
 //! COPY and ADD: files of sources go into the stage's root file system.
 
 use galley_syntax::ast::{self, AddInstruction, CopyInstruction, Word};
+use galley_syntax::mode::Mode;
 use galley_syntax::{Diagnostic, Instruction};
 
 use super::{Fold, values};
@@ -98,10 +99,10 @@ impl Fold<'_, '_> {
             return;
         }
         if gathered.sources.len() > 1 && !path::names_directory(&dest) {
-            let text = format!("several sources need a directory as destination, and `{dest}` may be a file");
-            let problem = Diagnostic::error("destination-not-directory", transfer.dest.span(), text);
+            // Whether it is one is known when the step runs; files that cannot go there end the build then.
+            let text = format!("several sources need a directory as destination, and `{dest}` may be none");
+            let problem = Diagnostic::warning("destination-not-directory", transfer.dest.span(), text);
             self.findings.push(problem.help(format!("write `{dest}/`")));
-            return;
         }
         let copy = Copy {
             sources: gathered.sources,
@@ -242,9 +243,9 @@ impl Fold<'_, '_> {
         None
     }
 
-    fn mode(&mut self, word: &Word) -> Option<u32> {
+    fn mode(&mut self, word: &Word) -> Option<Mode> {
         let text = self.text(word)?;
-        match refuse::octal(&text, word.span()) {
+        match refuse::mode(&text, word.span()) {
             Ok(mode) => Some(mode),
             Err(problem) => {
                 self.findings.push(problem);
@@ -269,7 +270,7 @@ fn history(transfer: &Transfer<'_>, copy: &Copy, sources: &[String], dest: &str)
     let mut words = vec![transfer.keyword.to_owned()];
     words.extend(transfer.from.map(|from| format!("--from={}", from.as_str())));
     words.extend(copy.chown.as_ref().map(|owner| format!("--chown={owner}")));
-    words.extend(copy.chmod.map(|mode| format!("--chmod={mode:04o}")));
+    words.extend(copy.chmod.as_ref().map(|mode| format!("--chmod={mode}")));
     words.extend(copy.link.then(|| "--link".to_owned()));
     words.extend(copy.parents.then(|| "--parents".to_owned()));
     words.extend(copy.exclude.iter().map(|pattern| format!("--exclude={pattern}")));

@@ -30,9 +30,9 @@ impl Fold<'_, '_> {
             InstructionKind::Healthcheck(check) => Some(self.healthcheck(instruction, check)),
             InstructionKind::Stopsignal(signal) => self.stop_signal(signal),
             InstructionKind::Onbuild(onbuild) => {
-                let trigger = onbuild.trigger.as_str();
-                self.state.config.config.on_build.push(trigger.to_owned());
-                Some(format!("ONBUILD {trigger}"))
+                self.state.config.config.on_build.push(onbuild.trigger.as_str().to_owned());
+                // As in docker's history: what a trigger did is told where it ran.
+                None
             }
             InstructionKind::Maintainer(author) => {
                 self.state.config.author = Some(author.as_str().to_owned());

@@ -2,6 +2,7 @@
 
 use galley_image::Platform;
 use galley_syntax::ast::{AddInstruction, CopySource, RunInstruction, SecurityMode, Word};
+use galley_syntax::mode::Mode;
 use galley_syntax::mount::MountKey;
 use galley_syntax::{Diagnostic, Instruction, InstructionKind, Span, mode};
 
@@ -29,7 +30,7 @@ pub(super) fn instruction(
         InstructionKind::Copy(copy) => {
             let mut constant = Constant { escape, findings };
             if let Some((text, span)) = copy.chmod.as_ref().and_then(|word| constant.value(word)) {
-                findings.extend(octal(&text, span).err());
+                findings.extend(self::mode(&text, span).err());
             }
         }
         InstructionKind::Add(add) => add_instruction(add, escape, findings),
@@ -45,7 +46,7 @@ fn add_instruction(add: &AddInstruction, escape: char, findings: &mut Findings) 
         CopySource::Heredoc { .. } => None,
     });
     let sources: Vec<(String, Span)> = paths.filter_map(|word| constant.value(word)).collect();
-    findings.extend(mode.and_then(|(text, span)| octal(&text, span).err()));
+    findings.extend(mode.and_then(|(text, span)| self::mode(&text, span).err()));
     findings.extend(sources.iter().filter_map(|(text, span)| remote(text, *span)));
 }
 
@@ -113,20 +114,15 @@ pub(crate) fn remote(text: &str, span: Span) -> Option<Diagnostic> {
     )
 }
 
-/// The permission bits of `--chmod`.
+/// What `--chmod` says.
 ///
 /// # Errors
-/// For a symbolic mode, which galley does not apply yet, and for what is no mode at all.
-pub(crate) fn octal(text: &str, span: Span) -> Result<u32, Diagnostic> {
-    match mode::parse(text) {
-        Ok(mode::Mode::Octal(bits)) => Ok(bits),
-        Ok(mode::Mode::Symbolic(_)) => {
-            Err(unsupported(span, format!("galley does not apply symbolic modes such as `{text}` yet"))
-                .help("write the permission bits as octal digits, such as `--chmod=0755`"))
-        }
-        Err(error) => Err(Diagnostic::error("invalid-mode", span, error.to_string())
-            .help("write octal digits, such as `--chmod=0644`")),
-    }
+/// For what is no mode.
+pub(crate) fn mode(text: &str, span: Span) -> Result<Mode, Diagnostic> {
+    mode::parse(text).map_err(|error| {
+        Diagnostic::error("invalid-mode", span, error.to_string())
+            .help("write octal digits, such as `--chmod=0644`, or changes, such as `--chmod=u=rwX,go=rX`")
+    })
 }
 
 /// Whether a source of ADD or COPY is a URL.

@@ -97,7 +97,7 @@ fn copy_lines(copy: &Copy, source: &dyn Fn(usize) -> String) -> Vec<String> {
         .map(|from| format!("copy {} {} -> {}", source(from.source), shown(&from.pattern), copy.dest))
         .collect();
     lines.extend(copy.chown.as_ref().map(|owner| format!("chown {owner}")));
-    lines.extend(copy.chmod.map(|mode| format!("chmod {mode:04o}")));
+    lines.extend(copy.chmod.as_ref().map(|mode| format!("chmod {mode}")));
     lines.extend(copy.exclude.iter().map(|pattern| format!("exclude {}", shown(pattern))));
     lines.extend(copy.parents.then(|| "parents".to_owned()));
     lines.extend(copy.link.then(|| "link".to_owned()));

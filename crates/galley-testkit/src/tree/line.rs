@@ -119,7 +119,7 @@ fn escape(characters: &mut std::str::CharIndices<'_>) -> Result<u8, &'static str
 }
 
 /// `bytes` as the text that [`token`] reads back: bare where that is possible.
-pub(super) fn quote(bytes: &[u8], always: bool) -> String {
+pub(crate) fn quote(bytes: &[u8], always: bool) -> String {
     let bare = |byte: &u8| byte.is_ascii_graphic() && !b"\"\\#".contains(byte);
     if !always && !bytes.is_empty() && bytes.iter().all(bare) {
         return String::from_utf8_lossy(bytes).into_owned();
