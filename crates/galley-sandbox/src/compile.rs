@@ -43,6 +43,7 @@ pub(crate) fn compile(process: &Process, facts: Facts) -> Result<Script, Sandbox
     let (root, at) = compiler.root(&process.root)?;
     let user_mounts = compiler.user_mounts(process, &at)?;
     let dev = compiler.kernel_file_systems();
+    compiler.points_below_dev(dev, process)?;
     for (mount, target) in user_mounts {
         compiler.inside.push(Op::Attach { mount, place: inside(&target)? });
     }
@@ -350,7 +351,7 @@ fn inside(target: &Path) -> Result<Place, SandboxError> {
     Ok(Place { base: None, path: c_path(target)? })
 }
 
-fn c_path(path: &Path) -> Result<CString, SandboxError> {
+pub(crate) fn c_path(path: &Path) -> Result<CString, SandboxError> {
     c_string(path.as_os_str())
 }
 

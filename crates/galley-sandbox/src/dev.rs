@@ -3,12 +3,18 @@
 //! Root in a sandbox can make device nodes, as in docker, and an image may bring some; docker lets a device cgroup forbid their use. Here
 //! every mount is `nodev` except six, each of one harmless device.
 
-use std::ffi::{CStr, CString};
+use std::collections::HashSet;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use rustix::mount::MountAttrFlags;
 
-use crate::compile::{Compiler, octal};
+use crate::compile::{Compiler, c_path, octal};
+use crate::error::SandboxError;
+use crate::process::Process;
 use crate::script::{Op, Place, Slot};
+use crate::stubs::StubKind;
 
 /// Files and directories of the kernel that tell about the machine, or change it. Hidden.
 const MASKED: &[&CStr] = &[
@@ -42,6 +48,9 @@ const LINKS: &[(&CStr, &CStr)] = &[
     (c"ptmx", c"pts/ptmx"),
 ];
 
+/// Directories of `/dev` with a file system of their own.
+const MOUNTED: &[&CStr] = &[c"pts", c"shm", c"mqueue"];
+
 /// Group `tty`, which owns pseudo terminals on every distribution.
 pub(crate) const TTY_GROUP: u32 = 5;
 
@@ -72,6 +81,37 @@ impl Compiler {
     pub(crate) fn terminal(&mut self, dev: Dev, owner: u32) {
         let (rows, columns) = self.facts.window;
         self.inside.push(Op::Terminal { pts: dev.pts, dev: dev.dev, owner, rows, columns });
+    }
+
+    /// Makes the mount points that `process` asks for below `/dev`, which covers all that an image has there.
+    ///
+    /// # Errors
+    /// [`SandboxError::InvalidProcess`] for a path with a NUL byte.
+    pub(crate) fn points_below_dev(&mut self, dev: Dev, process: &Process) -> Result<(), SandboxError> {
+        let own = DEVICES.iter().chain(LINKS.iter().map(|(name, _)| name)).chain(MOUNTED);
+        let own: HashSet<&Path> = own.map(|name| Path::new(OsStr::from_bytes(name.to_bytes()))).collect();
+        let mut made = HashSet::new();
+        for mount in &process.mounts {
+            let Some(point) = below_dev(&mount.target) else { continue };
+            // What lies in a mount of `/dev` is not there yet: attaching says so.
+            if point.components().next().is_some_and(|first| own.contains(Path::new(first.as_os_str()))) {
+                continue;
+            }
+            let mut path = PathBuf::new();
+            for component in point.components() {
+                path.push(component);
+                if !made.insert(path.clone()) {
+                    continue;
+                }
+                let name = c_path(&path)?;
+                self.before.push(if path == point && mount.kind.stub_kind() == StubKind::File {
+                    Op::WriteFile { below: dev.dev, name, content: vec![], mode: 0o444, uid: 0, gid: 0 }
+                } else {
+                    Op::Directory { below: dev.dev, name, mode: 0o755 }
+                });
+            }
+        }
+        Ok(())
     }
 
     fn attach(&mut self, mount: Slot, base: Option<Slot>, path: &CStr) {
@@ -138,4 +178,9 @@ impl Compiler {
         });
         self.attach(into, Some(dev), &name);
     }
+}
+
+/// `target` as seen from `/dev`, where it lies below it.
+pub(crate) fn below_dev(target: &Path) -> Option<&Path> {
+    target.strip_prefix("/dev").ok().filter(|below| !below.as_os_str().is_empty())
 }

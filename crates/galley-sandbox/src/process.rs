@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::SandboxError;
+use crate::dev::below_dev;
 use crate::stubs::StubKind;
 
 /// One process to run in a root file system.
@@ -107,7 +108,9 @@ impl Process {
     /// counts as a directory unless its source is a file now.
     pub fn mount_points(&self) -> Vec<(PathBuf, StubKind)> {
         let fixed = ["/proc", "/sys", "/dev"].map(|path| (PathBuf::from(path), StubKind::Directory));
-        let asked = self.mounts.iter().map(|mount| (mount.target.clone(), mount.kind.stub_kind()));
+        // `/dev` is the sandbox's own: what is mounted below it gets its place there.
+        let of_image = self.mounts.iter().filter(|mount| below_dev(&mount.target).is_none());
+        let asked = of_image.map(|mount| (mount.target.clone(), mount.kind.stub_kind()));
         fixed.into_iter().chain(asked).collect()
     }
 }
@@ -221,7 +224,7 @@ pub struct Scratch {
 }
 
 impl MountKind {
-    fn stub_kind(&self) -> StubKind {
+    pub(crate) fn stub_kind(&self) -> StubKind {
         let is_file = match self {
             Self::File { .. } => true,
             Self::Tmpfs { .. } => false,

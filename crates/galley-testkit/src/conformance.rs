@@ -9,6 +9,7 @@
 //! - `--- image NAME`: the Dockerfile of an image that is built before, from the same context, as
 //!   `conformance/CASE-NAME`;
 //! - `--- args`: further arguments of the build, one a line; `--- env`: variables, one a line;
+//! - `--- fails`: galley is meant to refuse it, so that a slip in a case is not taken for what it shows;
 //! - `--- differs PEER`: why galley and this peer differ here. What is not written down is a failure.
 //!
 //! All cases may stand on the image `conformance/base`. What galley makes of a case is the file `NAME.expected` beside it.

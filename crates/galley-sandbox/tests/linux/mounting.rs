@@ -47,6 +47,28 @@ fn files_stand_where_the_image_has_links() {
 }
 
 #[test]
+fn what_is_mounted_below_dev_finds_a_place_there() {
+    let lab = Lab::new();
+    let mut process = lab.shell("/dev/pipes/run; ls /dev/deep/er; test -c /dev/null && echo null");
+    let kind = MountKind::File {
+        content: "#!/bin/sh\necho ran\n".into(),
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        read_only: true,
+    };
+    let tmpfs = MountKind::Tmpfs { size: None, mode: 0o700 };
+    process.mounts = vec![
+        Mount { target: "/dev/pipes/run".into(), kind },
+        Mount { target: "/dev/deep/er".into(), kind: tmpfs.clone() },
+    ];
+    assert_eq!(lab.run(&process).out(), "ran\nnull");
+    assert_eq!(lab.upper(), [""; 0]);
+    process.mounts = vec![Mount { target: "/dev/shm/below".into(), kind: tmpfs }];
+    assert!(lab.try_run(&process, &galley_sandbox::Cancel::new()).is_err());
+}
+
+#[test]
 fn stubs_do_not_show_up_beside_what_the_step_writes() {
     let lab = Lab::new();
     let mut process = lab.shell("stat -c %a /tmp /etc; echo mine >/etc/mine; echo t >/tmp/t");

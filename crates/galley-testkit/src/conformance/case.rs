@@ -27,6 +27,8 @@ pub struct Case {
     pub args: Vec<String>,
     /// Variables of the build's environment.
     pub env: Vec<(String, String)>,
+    /// The case is about a build that does not succeed.
+    pub fails: bool,
     /// Why galley differs, by peer.
     pub differs: BTreeMap<String, String>,
     tree: String,
@@ -98,6 +100,7 @@ impl Case {
                     self.env.push((name.into(), value.into()));
                 }
             }
+            "fails" => self.fails = true,
             "differs" => drop(self.differs.insert(name.into(), joined())),
             other => return Err(format!("there is no section `--- {other}`")),
         }

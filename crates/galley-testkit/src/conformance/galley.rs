@@ -44,7 +44,7 @@ impl Galley {
     /// Builds a case.
     ///
     /// # Errors
-    /// An image of the case that does not build, or an archive that is none: the case's own failure is an outcome.
+    /// An image of the case that does not build, an archive that is none, or a case that fails and does not say so, or the other way round.
     pub fn run(&self, case: &Case, prepared: &Prepared) -> Result<Outcome, String> {
         let context = prepared.context();
         let archive = prepared.beside("galley.tar");
@@ -55,10 +55,12 @@ impl Galley {
             self.build(&context, name, &archive, &args, &case.env)?;
         }
         let name = format!("conformance/case-{}", case.name);
-        Ok(match self.build(&context, &name, &archive, &case.args, &case.env) {
-            Ok(()) => Outcome::Built(Image::read(&archive)?.describe(Some(&self.base))),
-            Err(said) => Outcome::Failed(said),
-        })
+        match (self.build(&context, &name, &archive, &case.args, &case.env), case.fails) {
+            (Ok(()), false) => Ok(Outcome::Built(Image::read(&archive)?.describe(Some(&self.base)))),
+            (Err(said), true) => Ok(Outcome::Failed(said)),
+            (Ok(()), true) => Err(format!("{}: it should fail, and builds", case.name)),
+            (Err(said), false) => Err(format!("{}: {said}", case.name)),
+        }
     }
 
     fn build(
@@ -90,8 +92,21 @@ impl Galley {
         let said = String::from_utf8_lossy(&output.stderr);
         // What comes before is progress.
         let from = said.find("error").unwrap_or(0);
-        Err(said.get(from..).unwrap_or_default().replace(&*context.to_string_lossy(), "CONTEXT"))
+        Err(without_digests(said.get(from..).unwrap_or_default()))
     }
+}
+
+/// `text` with what differs from build to build left out of it: the digests of images.
+fn without_digests(text: &str) -> String {
+    let mut parts = text.split("sha256:");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        out.push_str("sha256:");
+        out.push_str(if digits == 64 { "[..]" } else { part.get(..digits).unwrap_or_default() });
+        out.push_str(part.get(digits..).unwrap_or_default());
+    }
+    out
 }
 
 /// Makes the context of the base image below `home`.
