@@ -26,9 +26,9 @@ fn every_case_comes_out_as_expected() {
     let galley = Galley::new(program, home.path()).unwrap();
     let cases = expect::cases(&root().join("conformance/cases"), "case").unwrap();
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    // Two at a time, in one store.
+    // Several at a time, in one store: most of the time they wait for the disk.
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        for _ in 0..6 {
             scope.spawn(|| {
                 while let Some(path) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if let Err(problem) = check(&galley, path) {

@@ -27,7 +27,7 @@ impl Image {
         let mut lines = vec![format!("layers {layers}")];
         lines.extend(self.history(base.map_or(0, |base| base.past().len())));
         lines.extend(self.settings());
-        let below = base.map(|base| base.listing()).unwrap_or_default();
+        let below = base.map(Self::listing).unwrap_or_default();
         let own = self.listing();
         lines.extend(
             own.iter().filter(|(path, line)| below.get(*path) != Some(line)).map(|(_, line)| line.clone()),
