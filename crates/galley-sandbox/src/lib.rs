@@ -28,6 +28,7 @@ mod pty;
 mod report;
 mod run;
 mod script;
+mod seal;
 mod seccomp;
 mod spawner;
 pub mod stubs;
@@ -42,6 +43,7 @@ pub use linux::LinuxSandbox;
 pub use process::{
     Exit, Io, Mount, MountKind, Network, Output, Process, Root, Scratch, Stdin, Stream, UserIds,
 };
+pub use seal::run_sealed;
 pub use twin::{ScriptedSandbox, Write};
 
 /// Something that can run one process in a root file system.

@@ -266,6 +266,22 @@ pub(crate) unsafe fn execute(
     last_error()
 }
 
+/// Executes the file behind a descriptor; answers only when that failed.
+///
+/// # Safety
+/// As [`execute`].
+pub(crate) unsafe fn execute_descriptor(
+    file: BorrowedFd<'_>,
+    argv: *const *const libc::c_char,
+    envp: *const *const libc::c_char,
+) -> Errno {
+    // SAFETY: the caller's promise.
+    unsafe {
+        libc::syscall(libc::SYS_execveat, file.as_raw_fd(), c"".as_ptr(), argv, envp, libc::AT_EMPTY_PATH);
+    }
+    last_error()
+}
+
 /// Overwrites the command line that other processes see of this one.
 ///
 /// # Safety

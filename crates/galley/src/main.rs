@@ -26,6 +26,8 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let start = Instant::now();
+    // A galley that was executed by a descriptor has that one's number for a name. Only people care.
+    let _ = rustix::thread::set_name(c"galley");
     match Cli::try_parse() {
         Ok(cli) => commands::run(cli, start).into(),
         Err(error) => {

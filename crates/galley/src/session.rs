@@ -13,7 +13,7 @@ use galley_image::Reference;
 use galley_registry::{CredentialSource, Interruptible, Registry};
 use galley_sandbox::userns::{self, Reexec};
 use galley_sandbox::{
-    Abilities, Cancel, Exit as ProcessExit, Ids, Io, LinuxSandbox, Process, Sandbox, SandboxError,
+    Abilities, Cancel, Exit as ProcessExit, Ids, Io, LinuxSandbox, Process, Sandbox, SandboxError, run_sealed,
 };
 use galley_store::{Image, Lease, OpenOptions, Snapshotter, Store, StoreError};
 
@@ -35,6 +35,18 @@ pub fn enter_user_namespace(config: &Config) -> Result<Option<Exit>, Error> {
     let docker_config = config.docker_config();
     let serve = move |socket| credentials::serve(&socket, docker_config.as_deref());
     Ok(Some(exit_of(userns::reexec(&how, serve)?)))
+}
+
+/// As [`enter_user_namespace`], for commands that run programs of images: those shall not come by galley's own executable.
+///
+/// # Errors
+/// As there.
+pub fn prepare_to_run(config: &Config) -> Result<Option<Exit>, Error> {
+    let ended = enter_user_namespace(config)?;
+    if ended.is_none() {
+        run_sealed(&Reexec { args: std::env::args_os().collect(), env: config.environment() });
+    }
+    Ok(ended)
 }
 
 /// How a process ended, as a shell shows it.

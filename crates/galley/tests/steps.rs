@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use galley_testkit::expect::cases;
 use galley_testkit::literate::Runner;
@@ -82,6 +83,46 @@ fn a_user_without_subordinate_ids_is_told_what_is_missing() {
     assert_eq!((code, text.as_str()), (Some(0), "NAME   ID   CREATED   SIZE\n"));
     let (code, text) = galley_as(user, home.path(), &["build", "--no-such-option"]);
     assert_eq!(code, Some(2), "{text}");
+}
+
+/// A galley that runs `sleep`, and what it left in `/proc` of the process that made the sandbox.
+#[test]
+fn programs_of_images_run_from_a_galley_that_nobody_can_write() {
+    let root = rustix::process::geteuid().is_root() || machine::cannot_run("it runs steps as root");
+    let users = root.then_some(None).into_iter().chain(PlainUser::with_subordinate_ids().map(Some));
+    for user in users.filter(|_| machine::has_programs(&["/bin/busybox"])) {
+        let home = tempfile::tempdir().unwrap();
+        let dockerfile =
+            "FROM scratch\nCOPY busybox /bin/sh\nCMD [\"/bin/sh\", \"-c\", \"echo ready; read line\"]\n";
+        fs::write(home.path().join("Dockerfile"), dockerfile).unwrap();
+        fs::copy("/bin/busybox", home.path().join("busybox")).unwrap();
+        user.map(|user| user.give(home.path()).unwrap());
+        let galley = galley();
+        let command = |arguments: &str| {
+            let program = galley.path().join("galley");
+            let mut command = user.map_or_else(|| Command::new(&program), |user| user.command(&program));
+            command
+                .args(["--store", "store"])
+                .args(arguments.split(' '))
+                .current_dir(home.path())
+                .env("HOME", home.path());
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            command
+        };
+        assert!(command("build -q -t app .").status().unwrap().success());
+        let mut running = command("run -i app").spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(running.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        assert_eq!(ready, "ready\n");
+        let outer = running.id();
+        let inner = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap();
+        let maker = if user.is_some() { inner.trim().to_owned() } else { outer.to_string() };
+        let mount = rustix::fs::statvfs(format!("/proc/{maker}/exe")).unwrap();
+        assert!(mount.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY), "{user:?}");
+        assert_eq!(fs::read_to_string(format!("/proc/{maker}/comm")).unwrap(), "galley\n");
+        drop(running.stdin.take());
+        running.wait().unwrap();
+    }
 }
 
 /// A registry that lets nobody in, and says what it was told: the `Authorization` header of each request.

@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::{Caller, IdMap, SubIds, UserNamespaceError};
 use crate::script::StringArray;
+use crate::seal;
 use crate::sys::{self, SignalSet};
 
 /// What is handed on to galley inside; what a terminal sends reaches it by itself.
@@ -44,7 +45,7 @@ pub fn in_user_namespace() -> bool {
     IdMap::of_users().is_ok_and(|map| !map.is_identity())
 }
 
-/// Executes `/proc/self/exe` in a new user and mount namespace, where it is root of the user's own and
+/// Executes galley's own file, sealed as [`crate::run_sealed`] does it, in a new user and mount namespace, where it is root of the user's own and
 /// subordinate ids, and waits for it.
 ///
 /// Call it before any other thread is started. Signals are handed on; the inner galley dies with this
@@ -158,6 +159,8 @@ impl Tools {
 
 /// The inner galley, prepared so that its process need not allocate.
 struct Inner {
+    /// Where galley's file is.
+    path: Option<CString>,
     argv: StringArray,
     envp: StringArray,
 }
@@ -180,6 +183,7 @@ impl Inner {
             c_string(variable.into_vec())
         });
         Ok(Self {
+            path: seal::path(),
             argv: StringArray::new(args.collect::<Result<_, _>>()?),
             envp: StringArray::new(variables.collect::<Result<_, _>>()?),
         })
@@ -208,10 +212,14 @@ impl Inner {
         let (what, errno) = match ready {
             Err(errno) => (CANNOT_MOUNT, errno),
             Ok(()) => {
-                // SAFETY: both arrays are NULL-terminated and live on.
-                let errno =
-                    unsafe { sys::execute(c"/proc/self/exe", self.argv.as_ptr(), self.envp.as_ptr()) };
-                (CANNOT_EXECUTE, errno)
+                let (argv, envp) = (self.argv.as_ptr(), self.envp.as_ptr());
+                if let Some(Ok(sealed)) = self.path.as_deref().map(seal::executable) {
+                    // SAFETY: both arrays are NULL-terminated and live on.
+                    let _ = unsafe { sys::execute_descriptor(sealed.as_fd(), argv, envp) };
+                }
+                // A file that is gone or was replaced is still running.
+                // SAFETY: as above.
+                (CANNOT_EXECUTE, unsafe { sys::execute(c"/proc/self/exe", argv, envp) })
             }
         };
         let [a, b, c, d] = errno.raw_os_error().to_ne_bytes();

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::request::source::Source;
 use crate::request::{self, source};
-use crate::session::{Session, enter_user_namespace};
+use crate::session::{Session, prepare_to_run};
 use crate::ui::{Face, report};
 use crate::{signals, stdout};
 
@@ -26,7 +26,7 @@ use crate::{signals, stdout};
 /// What keeps a build from starting. A build that fails shows its error itself, and is `Ok`.
 pub fn run(args: &BuildArgs, context: &Context) -> Result<Exit, Error> {
     let config = &context.config;
-    if let Some(exit) = enter_user_namespace(config)? {
+    if let Some(exit) = prepare_to_run(config)? {
         return Ok(exit);
     }
     let mut session = Session::open(config, "galley build")?;

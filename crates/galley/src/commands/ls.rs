@@ -12,7 +12,7 @@ use super::{Context, color};
 use crate::cli::{LsArgs, NetworkArg, SourceArgs};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::session::{Session, enter_user_namespace, find_image};
+use crate::session::{Session, find_image, prepare_to_run};
 use crate::ui::{Face, FaceKind, listing, report};
 use crate::{request, signals, stdout};
 
@@ -21,7 +21,7 @@ use crate::{request, signals, stdout};
 /// # Errors
 /// [`Error::NoSuchPath`], and what keeps the image from being had.
 pub fn run(args: &LsArgs, context: &Context) -> Result<Exit, Error> {
-    if let Some(exit) = enter_user_namespace(&context.config)? {
+    if let Some(exit) = prepare_to_run(&context.config)? {
         return Ok(exit);
     }
     let session = Session::open(&context.config, "galley ls")?;

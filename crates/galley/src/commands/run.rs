@@ -17,7 +17,7 @@ use crate::cli::RunArgs;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::request::{self, options};
-use crate::session::{Session, enter_user_namespace, find_image};
+use crate::session::{Session, find_image, prepare_to_run};
 use crate::signals;
 
 /// Runs a command in an image and ends as it ends.
@@ -40,7 +40,7 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, Error> {
     if args.tty && !std::io::stdin().is_terminal() {
         return Err(Error::Usage("-t needs a terminal at standard input: leave it out where there is none"));
     }
-    if let Some(exit) = enter_user_namespace(config)? {
+    if let Some(exit) = prepare_to_run(config)? {
         return Ok(exit);
     }
     // Here, and not where they are found: a plain user's command line is read twice.
