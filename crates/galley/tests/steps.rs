@@ -96,7 +96,9 @@ fn programs_of_images_run_from_a_galley_that_nobody_can_write() {
             "FROM scratch\nCOPY busybox /bin/sh\nCMD [\"/bin/sh\", \"-c\", \"echo ready; read line\"]\n";
         fs::write(home.path().join("Dockerfile"), dockerfile).unwrap();
         fs::copy("/bin/busybox", home.path().join("busybox")).unwrap();
-        user.map(|user| user.give(home.path()).unwrap());
+        if let Some(user) = user {
+            user.give(home.path()).unwrap();
+        }
         let galley = galley();
         let command = |arguments: &str| {
             let program = galley.path().join("galley");
