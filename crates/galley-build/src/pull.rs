@@ -203,11 +203,13 @@ impl Pull<'_> {
     /// Says what of an image cannot be had by whoever runs this galley.
     fn warn_about(&self, left_out: &[TreePath], reference: &Reference) {
         let [first, rest @ ..] = left_out else { return };
-        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        let which = match rest.len() {
+            0 => format!("the device node `{}` was", first.display()),
+            more => format!("{} device nodes, `{}` among them, were", more + 1, first.display()),
+        };
         let message = format!(
-            "{}: the device node `{}`{more} was left out, which only the machine's root may make; steps have a /dev of their own",
+            "{}: {which} left out, since only the machine's root may make any; steps have a /dev of their own",
             reference.familiar(),
-            first.display(),
         );
         self.events.event(&Event::Warning { step: Some(self.step), message });
     }
