@@ -9,8 +9,8 @@ use galley_testkit::machine::has_programs;
 use galley_testkit::registry::DockerRegistry;
 
 /// Programs that the cases use besides coreutils.
-const TOOLS: [&str; 8] =
-    ["docker-registry", "skopeo", "umoci", "xz", "zstd", "bzip2", "setpriv", "/bin/busybox"];
+const TOOLS: [&str; 9] =
+    ["docker-registry", "skopeo", "umoci", "xz", "zstd", "bzip2", "setpriv", "python3", "/bin/busybox"];
 
 /// The one user of the registry that asks for a password, which is `secret` (htpasswd's bcrypt form).
 const USER: &str = "ana:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
