@@ -12,6 +12,7 @@ mod stdin;
 mod tree;
 mod walk;
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -20,7 +21,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use galley_image::{Tree, TreePath};
+use galley_image::{ContentDigest, Tree, TreePath};
 use galley_store::{StatCache, Store, StoreError};
 use galley_syntax::ignore::IgnoreFile;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
@@ -49,6 +50,8 @@ pub struct Context {
     cache: Mutex<Option<StatCache>>,
     /// The device of the root: files elsewhere are not remembered.
     device: u64,
+    /// The digests of files that were read in this build.
+    learned: Mutex<HashMap<TreePath, ContentDigest>>,
 }
 
 /// Why a context cannot be read.
@@ -76,6 +79,15 @@ pub enum ContextError {
     #[error("{} changed while the build was running: build again when nothing writes to it any more", path.display())]
     Changed {
         /// The file.
+        path: PathBuf,
+    },
+    /// A path is longer than the kernel takes.
+    #[error(
+        "cannot go into {} in the build context: its path has more than 4095 bytes; list the directory in .dockerignore",
+        path.display()
+    )]
+    TooDeep {
+        /// The path.
         path: PathBuf,
     },
     /// The stat cache cannot be read or written.
@@ -114,6 +126,7 @@ pub fn scan(
         directory,
         ignore,
         cache: Mutex::new(cache),
+        learned: Mutex::default(),
     })
 }
 

@@ -41,7 +41,7 @@ pub enum ExportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file or directory of the output.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {source}{}", path.display(), hint(source))]
     Write {
         /// Which.
         path: PathBuf,
@@ -73,6 +73,15 @@ pub enum ExportError {
         /// What its files pack to.
         found: Digest,
     },
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room there, or write it to another place"
+        }
+        _ => "",
+    }
 }
 
 impl From<io::Error> for ExportError {

@@ -126,3 +126,40 @@ fn a_file_that_changes_after_the_scan_is_noticed() {
     let error = context.digests(&[&path]).unwrap_err().to_string();
     assert!(error.contains("changed while the build was running"), "{error}");
 }
+
+#[test]
+fn a_file_is_read_once_and_the_first_answer_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("context");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("f"), "before").unwrap();
+    let store = store(&directory.path().join("store"));
+    let context = scanned(&store, &root, "", 1);
+    let path = TreePath::clean(b"f").unwrap();
+    let first = context.digests(&[&path]).unwrap();
+    fs::write(root.join("f"), "beforE").unwrap();
+    assert_eq!(context.digests(&[&path]).unwrap(), first, "two keys of one build disagree");
+    assert_ne!(scanned(&store, &root, "", 1).digests(&[&path]).unwrap(), first);
+}
+
+#[test]
+fn links_that_appear_after_the_scan_are_not_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, outside) = (directory.path().join("context"), directory.path().join("outside"));
+    fs::create_dir_all(root.join("d/e")).unwrap();
+    fs::write(root.join("d/e/f"), "inside").unwrap();
+    fs::write(root.join("g"), "inside").unwrap();
+    fs::create_dir_all(outside.join("e")).unwrap();
+    fs::write(outside.join("e/f"), "secret").unwrap();
+    let store = store(&directory.path().join("store"));
+    let context = scanned(&store, &root, "", 1);
+    fs::rename(root.join("d"), root.join("moved")).unwrap();
+    std::os::unix::fs::symlink(&outside, root.join("d")).unwrap();
+    fs::remove_file(root.join("g")).unwrap();
+    std::os::unix::fs::symlink(outside.join("e/f"), root.join("g")).unwrap();
+    for path in ["d/e/f", "g"] {
+        let path = TreePath::clean(path.as_bytes()).unwrap();
+        let error = context.digests(&[&path]).unwrap_err().to_string();
+        assert!(error.contains("changed while the build was running"), "{error}");
+    }
+}

@@ -90,7 +90,10 @@ impl Reference {
     pub fn familiar(&self) -> String {
         let full = self.to_string();
         let short = full.strip_prefix("docker.io/").unwrap_or(&full);
-        short.strip_prefix("library/").unwrap_or(short).to_owned()
+        let shortest = short.strip_prefix("library/").unwrap_or(short);
+        // `docker.io/library/library/a` is not `library/a`, and `docker.io/a.b/c` is not at `a.b`.
+        let same = |name: &&str| name.parse().is_ok_and(|reference: Self| reference == *self);
+        [shortest, short].into_iter().find(same).unwrap_or(&full).to_owned()
     }
 }
 
@@ -239,6 +242,9 @@ mod tests {
         let pinned: Reference = format!("node@{digest}").parse().unwrap();
         assert_eq!((pinned.tag(), pinned.digest()), (None, Some(digest)));
         assert_eq!("node:20".parse::<Reference>().unwrap().familiar(), "node:20");
+        for name in ["library/library/a:latest", "docker.io/a.b/c:latest", "docker.io/localhost/c:latest"] {
+            assert_eq!(name.parse::<Reference>().unwrap().familiar(), name);
+        }
     }
 
     #[test]

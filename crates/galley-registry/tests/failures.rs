@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod content;
-mod server;
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -14,7 +13,7 @@ use galley_registry::{
     CredentialSource, Failure, HostConfig, Images, Mirror, Proxies, Registry, RegistryConfig, RegistryError,
     RemoteImage, Retries, Timeouts,
 };
-use server::{Answer, Asked, Server};
+use galley_testkit::server::{Answer, Asked, Server};
 
 fn config() -> RegistryConfig {
     let retries =

@@ -76,3 +76,32 @@ pub use stat_cache::{StatCache, StatKey};
 pub use store::{OpenOptions, Snapshotter, Store};
 pub use unpack::Unpacked;
 pub use writer::{FileSource, LayerWriter};
+
+/// The decoder of sealed manifests, for `fuzz/`.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    use galley_image::Diff;
+
+    /// The bytes of a sealed manifest.
+    #[must_use]
+    pub fn seal(diff: &Diff) -> Vec<u8> {
+        crate::manifest::seal(diff)
+    }
+
+    /// Reads a sealed manifest back.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn unseal(bytes: &[u8]) -> Result<Diff, &'static str> {
+        crate::manifest::unseal(bytes)
+    }
+
+    /// `body` with the magic in front and its checksum behind, so that a fuzzer gets past both.
+    #[must_use]
+    pub fn checksummed(body: &[u8]) -> Vec<u8> {
+        let mut bytes = [crate::manifest::MAGIC, body].concat();
+        let checksum = blake3::hash(&bytes);
+        bytes.extend_from_slice(checksum.as_bytes());
+        bytes
+    }
+}

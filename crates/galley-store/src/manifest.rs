@@ -21,7 +21,7 @@ use galley_image::Diff;
 
 use crate::StoreError;
 
-const MAGIC: &[u8] = b"galley manifest 1\n";
+pub(crate) const MAGIC: &[u8] = b"galley manifest 1\n";
 const CHECKSUM: usize = 32;
 
 /// An entry's tag: its low bits say what it is ...

@@ -9,5 +9,6 @@ pub mod image;
 pub mod literate;
 pub mod machine;
 pub mod registry;
+pub mod server;
 pub mod tree;
 pub mod user;

@@ -19,11 +19,27 @@ const READERS: usize = 2;
 const BUFFER: usize = 256 << 10;
 
 impl Context {
-    /// The content digests of regular files of the tree, in the same order.
+    /// The content digests of regular files of the tree, in the same order. A file is read once in a build: whatever asks
+    /// again gets the same answer, so that all keys of a build are made of one state of the context.
     ///
     /// # Errors
     /// [`ContextError::Io`] for a file that cannot be read, [`ContextError::Changed`] for one that is not what the scan saw.
     pub fn digests(&self, paths: &[&TreePath]) -> Result<Vec<ContentDigest>, ContextError> {
+        let unknown: Vec<&TreePath> = {
+            let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+            paths.iter().copied().filter(|path| !learned.contains_key(*path)).collect()
+        };
+        let hashed = self.hash_all(&unknown)?;
+        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        for (path, digest) in unknown.into_iter().zip(hashed) {
+            // Another step may have been faster.
+            learned.entry(path.clone()).or_insert(digest);
+        }
+        let lost = |path: &TreePath| ContextError::Changed { path: self.disk_path(path) };
+        paths.iter().map(|path| learned.get(*path).copied().ok_or_else(|| lost(path))).collect()
+    }
+
+    fn hash_all(&self, paths: &[&TreePath]) -> Result<Vec<ContentDigest>, ContextError> {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut buffer = vec![0; BUFFER];

@@ -13,6 +13,9 @@ use rustix::io::Errno;
 
 use super::ContextError;
 
+/// `PATH_MAX` of Linux, in bytes (path_resolution(7)).
+const LONGEST_PATH: usize = 4096;
+
 /// What every directory of one scan is read with.
 pub(super) struct Reading<'s> {
     pub root: &'s Path,
@@ -58,6 +61,9 @@ impl Reading<'_> {
         for name in &names {
             let child = path.join(name.to_bytes());
             let excluded = self.patterns.excluded_in(state, child.as_bytes()).is_some();
+            if !excluded {
+                self.refuse_long(&child)?;
+            }
             let stat = match self.stat(directory, name) {
                 Ok(stat) => stat,
                 // Gone since it was listed: then it is not part of the context.
@@ -77,6 +83,16 @@ impl Reading<'_> {
             }
         }
         Ok(listing)
+    }
+
+    /// Refuses what cannot be opened by its path.
+    fn refuse_long(&self, path: &TreePath) -> Result<(), ContextError> {
+        // With a slash between them and a NUL behind.
+        let length = self.root.as_os_str().len() + path.as_bytes().len() + 2;
+        if length <= LONGEST_PATH {
+            return Ok(());
+        }
+        Err(ContextError::TooDeep { path: super::on_disk(self.root, path) })
     }
 
     fn leaf(

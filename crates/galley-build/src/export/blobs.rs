@@ -79,6 +79,10 @@ fn pack(store: &Store, layer: &ImageLayer) -> Result<Descriptor, ExportError> {
     let mut blob = store.blob_writer()?;
     let packed = gzip::compress(&mut blob, threads, |out: &mut dyn Write| {
         store.pack_layer(snapshot.layer, &profile, out).map_err(ExportError::from)
+    });
+    let packed = packed.map_err(|error| match error {
+        ExportError::Write { source, .. } => blob.failed(source).into(),
+        error => error,
     })?;
     if packed != layer.diff_id {
         return Err(ExportError::Changed { expected: layer.diff_id.0, found: packed.0 });

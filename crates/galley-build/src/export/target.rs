@@ -18,8 +18,8 @@ pub(super) fn write(
 ) -> Result<Written, ExportError> {
     let path = match destination {
         Destination::Stdout => {
-            let mut out = Counted { out: io::stdout().lock(), written: 0 };
-            let manifest = produce(&mut out)?;
+            let mut out = Counted { out: io::stdout().lock(), written: 0, refused: None };
+            let manifest = produce(&mut out).map_err(|error| out.about(Path::new("-"), error))?;
             out.flush().map_err(ExportError::write(Path::new("-")))?;
             return Ok(Written { path: "-".into(), size: out.written, manifest });
         }
@@ -55,8 +55,8 @@ fn into_file(
     path: &Path,
     produce: impl FnOnce(&mut dyn Write) -> Result<Option<Digest>, ExportError>,
 ) -> Result<Written, ExportError> {
-    let mut out = Counted { out: BufWriter::with_capacity(BUFFER, file), written: 0 };
-    let manifest = produce(&mut out)?;
+    let mut out = Counted { out: BufWriter::with_capacity(BUFFER, file), written: 0, refused: None };
+    let manifest = produce(&mut out).map_err(|error| out.about(path, error))?;
     out.flush().map_err(ExportError::write(path))?;
     Ok(Written { path: path.display().to_string(), size: out.written, manifest })
 }
@@ -64,11 +64,23 @@ fn into_file(
 struct Counted<W> {
     out: W,
     written: u64,
+    /// The kernel's answer to a write that failed.
+    refused: Option<i32>,
+}
+
+impl<W> Counted<W> {
+    /// What the output itself refused is about the output, however those who wrote put it.
+    fn about(&self, path: &Path, error: ExportError) -> ExportError {
+        match self.refused {
+            Some(code) => ExportError::write(path)(io::Error::from_raw_os_error(code)),
+            None => error,
+        }
+    }
 }
 
 impl<W: Write> Write for Counted<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(bytes)?;
+        let count = self.out.write(bytes).inspect_err(|error| self.refused = error.raw_os_error())?;
         self.written += count as u64;
         Ok(count)
     }

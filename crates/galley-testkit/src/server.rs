@@ -1,5 +1,4 @@
 //! A tiny HTTP/1.1 server on loopback that can be as unreliable as the tests need.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::needless_pass_by_value, reason = "headers are written in place")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,11 +10,13 @@ use std::sync::{Arc, Mutex};
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    /// `GET`, `POST`.
     pub method: String,
     /// Path and query.
     pub path: String,
     /// Names in lower case.
     pub headers: BTreeMap<String, String>,
+    /// What was sent.
     pub body: String,
     /// How many requests for this path came before.
     pub before: usize,
@@ -24,8 +25,11 @@ pub struct Asked {
 /// What the server does about it.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
+    /// The status code.
     pub status: u16,
+    /// Headers besides the length.
     pub headers: Vec<(String, String)>,
+    /// What is sent.
     pub body: Vec<u8>,
     /// The connection breaks after this many bytes of the body.
     pub cut: Option<usize>,
@@ -36,22 +40,31 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// A whole answer.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, body: body.into(), ..Self::default() }
     }
 
+    /// The answer with one more header.
+    #[must_use]
     pub fn with(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.headers.push((name.into(), value.to_string()));
         self
     }
 }
 
+/// The server. It ends with the process.
 pub struct Server {
+    /// Host and port.
     pub address: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
+    /// A server on a free port that answers so.
+    ///
+    /// # Panics
+    /// Where there is no free port.
     pub fn start(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -67,11 +80,18 @@ impl Server {
         Self { address, asked }
     }
 
+    /// The requests that came.
+    ///
+    /// # Panics
+    /// Where an answer panicked.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
     /// The requests for paths that contain `part`.
+    ///
+    /// # Panics
+    /// As [`Server::asked`].
     pub fn asked_for(&self, part: &str) -> Vec<Asked> {
         self.asked().into_iter().filter(|asked| asked.path.contains(part)).collect()
     }
