@@ -291,7 +291,13 @@ impl FileWriter {
             let read = |buffer: &mut [u8]| rustix::io::read(file, buffer).map_err(target("read"));
             return self.pump_to(None, Some(size), read);
         }
-        let unreadable = |error| Failure::Source(StoreError::io("read", path, error));
+        let unreadable = |error| {
+            Failure::Source(match error {
+                // It can be opened, and that is all.
+                Errno::ISDIR => StoreError::NotAFile { path: path.into() },
+                error => StoreError::io("read", path, error),
+            })
+        };
         self.pump(file, Some(size), |buffer| rustix::io::read(from, buffer).map_err(unreadable))
     }
 

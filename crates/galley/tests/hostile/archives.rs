@@ -26,7 +26,7 @@ fn wrong(outside: &[u8]) -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "a negative size",
             tar()
                 .edited(b'0', "n", "", "", |header| {
-                    put(header, field::SIZE, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")
+                    put(header, field::SIZE, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
                 })
                 .end(),
             "the size field is out of range",
@@ -146,7 +146,7 @@ fn build_from_stdin(lab: &Lab, archive: &[u8]) -> Ended {
         .unwrap();
     // Galley may have had enough before the end.
     let _ = galley.stdin.take().unwrap().write_all(archive);
-    ended(galley.wait_with_output().unwrap())
+    ended(&galley.wait_with_output().unwrap())
 }
 
 #[test]

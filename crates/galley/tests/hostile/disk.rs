@@ -188,7 +188,7 @@ fn a_disk_without_a_byte_left_can_be_pruned() {
         let lab = small_lab(disk);
         fs::write(lab.context().join("file"), vec![1; 4 * MIB]).unwrap();
         lab.build("FROM scratch\nCOPY file /\n", &[]).succeeded();
-        lab.run(&["rmi", "-f", &lab.run(&["images", "-q"]).stdout.trim()]).succeeded();
+        lab.run(&["rmi", "-f", lab.run(&["images", "-q"]).stdout.trim()]).succeeded();
         let filler = fill(disk, 0);
         let failed = lab.build("FROM scratch\nCOPY file /other\n", &[]);
         failed.failed_with("no space left in the store for");

@@ -63,7 +63,7 @@ impl Lab {
     }
 
     pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ended {
-        ended(self.galley().args(arguments).output().unwrap())
+        ended(&self.galley().args(arguments).output().unwrap())
     }
 
     /// The command that builds a Dockerfile on the lab's context.
@@ -76,7 +76,7 @@ impl Lab {
     }
 
     pub fn build(&self, dockerfile: impl AsRef<[u8]>, arguments: &[&str]) -> Ended {
-        ended(self.building(dockerfile, arguments).output().unwrap())
+        ended(&self.building(dockerfile, arguments).output().unwrap())
     }
 
     /// Takes in an image of these layers, given as tars.
@@ -103,7 +103,7 @@ fn count(directory: &Path) -> usize {
     fs::read_dir(directory).unwrap().count()
 }
 
-pub fn ended(output: Output) -> Ended {
+pub fn ended(output: &Output) -> Ended {
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

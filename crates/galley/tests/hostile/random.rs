@@ -90,7 +90,7 @@ fn any_bytes_are_answered() {
         // Nothing runs, and no registry is reached.
         let mut galley = lab.galley();
         galley.env("HTTPS_PROXY", "http://127.0.0.1:1").env("HTTP_PROXY", "http://127.0.0.1:1");
-        let planned = ended(galley.args(["plan", "-f", file]).arg(&context).output().unwrap());
+        let planned = ended(&galley.args(["plan", "-f", file]).arg(&context).output().unwrap());
         let shown = bytes.escape_ascii();
         match planned.code {
             Some(0) => built += 1,

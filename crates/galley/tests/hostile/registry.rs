@@ -263,7 +263,7 @@ fn one_that_stalls_is_left_at_a_signal() {
         rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
         let mut said = String::new();
         galley.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        let stopped = ended(galley.wait_with_output().unwrap());
+        let stopped = ended(&galley.wait_with_output().unwrap());
         assert_eq!(stopped.code, Some(130), "{case}: {said}");
         lab.assert_sound(case, 0);
     }
