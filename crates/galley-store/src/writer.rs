@@ -7,10 +7,12 @@
 //! following links, and stay open while files are put into them.
 
 mod directory;
+mod failure;
 pub(crate) mod file;
 mod link;
 mod pool;
 mod seal;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -27,10 +29,11 @@ use crate::view::View;
 use crate::{LayerId, Snapshotter, Store, StoreError};
 use directory::Directories;
 pub(crate) use file::Born;
-use file::{Attributes, FileWriter, Source};
+use file::{Attributes, FileWriter};
 use link::Links;
 use pool::{Job, Pool};
 pub(crate) use seal::Written;
+use source::Source;
 
 /// Where a copied file's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,16 +1,18 @@
 //! One file of a layer: its bytes, by the cheapest way that is right, and its attributes, by the fewest calls.
 
 use std::collections::HashSet;
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use galley_image::{ContentDigest, Entry, Kind, Mtime, TreePath, Xattrs};
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
+use galley_image::{ContentDigest, Entry, Kind, Mtime, Xattrs};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 
+use super::failure::{Failure, target};
+use super::source::{Source, SourceKind, open_source};
 use super::times_of;
 use crate::failpoint::{FailPoint, reached};
 use crate::{LayerId, StoreError};
@@ -93,66 +95,6 @@ impl Attributes {
     pub(super) fn size(&self) -> u64 {
         self.size
     }
-}
-
-/// Where the bytes come from, for a worker.
-#[derive(Debug)]
-pub(super) struct Source {
-    path: PathBuf,
-    kind: SourceKind,
-}
-
-#[derive(Debug)]
-enum SourceKind {
-    /// May change; these must be its bytes.
-    Disk(Option<ContentDigest>),
-    /// Never changes. The layer is named where the file may be linked.
-    Layer { digest: Option<ContentDigest>, link: Option<(LayerId, Arc<super::link::Family>)> },
-}
-
-impl Source {
-    pub(super) fn disk(path: PathBuf, expect: Option<ContentDigest>) -> Self {
-        Self { path, kind: SourceKind::Disk(expect) }
-    }
-
-    pub(super) fn layer(
-        path: PathBuf,
-        digest: Option<ContentDigest>,
-        link: Option<(LayerId, Arc<super::link::Family>)>,
-    ) -> Self {
-        Self { path, kind: SourceKind::Layer { digest, link } }
-    }
-}
-
-/// Why a file could not be written.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// It is about the source, which the error names.
-    Source(StoreError),
-    /// It is about the file itself.
-    Target(&'static str, io::Error),
-    /// It is about an extended attribute of the file, with its size in bytes.
-    Attribute(Box<[u8]>, usize, io::Error),
-}
-
-impl Failure {
-    /// The failure, which happened to `path` of the layer.
-    pub(super) fn at(self, path: &TreePath) -> StoreError {
-        match self {
-            Self::Source(error) => error,
-            Self::Target(action, error) => StoreError::io(action, path.display(), error),
-            Self::Attribute(name, size, source) => StoreError::Attribute {
-                path: path.clone(),
-                name: String::from_utf8_lossy(&name).into_owned(),
-                size,
-                source,
-            },
-        }
-    }
-}
-
-fn target<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Failure {
-    move |error| Failure::Target(action, error.into())
 }
 
 /// What all threads that write one layer know.
@@ -404,28 +346,6 @@ impl FileWriter {
         self.shared.linked_layers.lock().unwrap_or_else(PoisonError::into_inner).insert(layer);
         true
     }
-}
-
-/// Opens a file to copy. Never waits: somebody may have put a fifo in its place.
-fn open_source(path: &Path, check: bool) -> Result<OwnedFd, Failure> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let not_a_file = || Failure::Source(StoreError::NotAFile { path: path.into() });
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => file,
-        Err(Errno::LOOP | Errno::NXIO) => return Err(not_a_file()),
-        Err(Errno::NOENT | Errno::NOTDIR) => {
-            return Err(Failure::Source(StoreError::ChangedWhileCopied { path: path.into() }));
-        }
-        Err(error) => return Err(Failure::Source(StoreError::io("read", path, error))),
-    };
-    if check {
-        let stat =
-            rustix::fs::fstat(&file).map_err(|error| Failure::Source(StoreError::io("read", path, error)))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(not_a_file());
-        }
-    }
-    Ok(file)
 }
 
 fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {

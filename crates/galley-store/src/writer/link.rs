@@ -12,7 +12,7 @@ use std::sync::Arc;
 use galley_image::{Change, Entry, Kind, TreePath};
 use rusqlite::params;
 
-use super::file::Source;
+use super::source::Source;
 use crate::lock::lock_directory;
 use crate::{LayerId, Store, StoreError};
 

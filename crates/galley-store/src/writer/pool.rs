@@ -7,7 +7,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender};
 use galley_image::{ContentDigest, TreePath};
 
-use super::file::{Attributes, Born, FileWriter, SharedState, Source};
+use super::file::{Attributes, Born, FileWriter, SharedState};
+use super::source::Source;
 use crate::{LayerId, StoreError};
 
 /// Files are handed over in batches: with small ones, waking a thread for each would cost more than copying it.

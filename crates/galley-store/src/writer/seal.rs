@@ -10,7 +10,7 @@ use galley_image::{Change, Diff, Entry, Kind, LinkGroup, TreePath};
 use rustix::fs::{FileType, Gid, Mode, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use super::file::Failure;
+use super::failure::Failure;
 use super::{LayerWriter, Put, pool::Pool};
 use crate::{LayerId, Snapshotter, StoreError};
 
