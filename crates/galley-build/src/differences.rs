@@ -191,6 +191,6 @@ mod tests {
         let unknown = diff(&[("a", Change::Put { entry, opaque }), ("b", file(b"x", 1))]);
         let known = diff(&[("a", file(b"y", 1)), ("b", file(b"y", 1))]);
         let named: Vec<String> = unhashed(&unknown, &known).iter().map(|path| path.display()).collect();
-        assert_eq!(named, ["a"]);
+        assert_eq!(named, ["/a"]);
     }
 }
