@@ -264,7 +264,21 @@ pub enum LayerProblem {
     MediaType(String),
 }
 
+/// `PATH_MAX` of Linux, in bytes.
+const LONGEST_PATH: usize = 4096;
+
 impl StoreError {
+    /// How long a path below the directory `root` may be: with a slash between them and a NUL behind.
+    pub(crate) fn longest_below(root: &Path) -> usize {
+        LONGEST_PATH.saturating_sub(root.as_os_str().len() + 2)
+    }
+
+    /// A [`StoreError::PathTooLong`] about `path` below the directory `root`.
+    pub(crate) fn path_too_long(path: &TreePath, root: &Path) -> Self {
+        let start = path.display().to_string().chars().take(60).collect();
+        Self::PathTooLong { start, length: path.as_bytes().len(), most: Self::longest_below(root) }
+    }
+
     /// An [`StoreError::Io`], or [`StoreError::NoSpace`] where that is what the kernel said.
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>, source: impl Into<io::Error>) -> Self {
         let (path, source) = (path.as_ref().to_path_buf(), source.into());

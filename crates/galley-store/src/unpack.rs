@@ -118,11 +118,16 @@ enum SinkError {
     Entry(TreePath, StoreError),
 }
 
+/// Counts entries, and says how many were too many out of `taken` compressed bytes.
+fn one_more(entries: &mut u64, taken: u64) -> Result<(), u64> {
+    *entries += 1;
+    let most = ALWAYS_FINE.max(taken / LEAST_BYTES);
+    if *entries > most { Err(most) } else { Ok(()) }
+}
+
 impl Sink {
     fn count(&mut self) -> Result<(), SinkError> {
-        self.entries += 1;
-        let most = ALWAYS_FINE.max(self.watch.taken() / LEAST_BYTES);
-        if self.entries > most { Err(SinkError::Entries(most)) } else { Ok(()) }
+        one_more(&mut self.entries, self.watch.taken()).map_err(SinkError::Entries)
     }
 
     /// Keeps account of a node that cannot be made. Whatever it replaces is gone all the same.
@@ -167,5 +172,19 @@ impl LayerSink for Sink {
     fn opaque(&mut self, path: TreePath) -> Result<(), SinkError> {
         self.count()?;
         self.writer.opaque(&path).map_err(|error| SinkError::Entry(path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_entries_are_fine_and_more_cost_bytes() {
+        let mut entries = ALWAYS_FINE - 1;
+        assert_eq!(one_more(&mut entries, 0), Ok(()));
+        assert_eq!(one_more(&mut entries, 0), Err(ALWAYS_FINE));
+        assert_eq!(one_more(&mut entries, (ALWAYS_FINE + 2) * LEAST_BYTES), Ok(()));
+        assert_eq!(one_more(&mut entries, (ALWAYS_FINE + 2) * LEAST_BYTES), Err(ALWAYS_FINE + 2));
     }
 }

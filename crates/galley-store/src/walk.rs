@@ -71,8 +71,11 @@ impl Walk<'_> {
     }
 
     fn error(&self, path: &TreePath) -> impl FnOnce(Errno) -> StoreError + use<> {
-        let path = self.on_disk(path);
-        move |error| StoreError::io("read", path, error)
+        let (path, root, on_disk) = (path.clone(), self.root.to_path_buf(), self.on_disk(path));
+        move |error| match error {
+            Errno::NAMETOOLONG => StoreError::path_too_long(&path, &root),
+            error => StoreError::io("read", on_disk, error),
+        }
     }
 
     /// Everything below `top`, depth first. No recursion: a step may nest directories as deep as it likes.
@@ -154,7 +157,7 @@ impl Walk<'_> {
                 Ok(length) => break length,
                 Err(Errno::RANGE) => self.names.resize(self.names.len() * 4, 0),
                 Err(Errno::OPNOTSUPP) => break 0,
-                Err(error) => return Err(StoreError::io("read", on_disk, error)),
+                Err(error) => return Err(self.error(path)(error)),
             }
         };
         let (mut xattrs, mut opaque) = (Xattrs::new(), false);

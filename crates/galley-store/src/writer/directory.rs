@@ -47,14 +47,10 @@ impl Directories {
 
     /// Refuses a path that the kernel could not open from the root any more (path_resolution(7)).
     pub(super) fn refuse_long(&self, path: &TreePath) -> Result<(), StoreError> {
-        // With a slash between them and a NUL behind.
-        let most = LONGEST_PATH.saturating_sub(self.base.as_os_str().as_bytes().len() + 2);
-        let length = path.as_bytes().len();
-        if length <= most {
-            return Ok(());
+        match path.as_bytes().len() > StoreError::longest_below(&self.base) {
+            true => Err(StoreError::path_too_long(path, &self.base)),
+            false => Ok(()),
         }
-        let start = path.display().chars().take(60).collect();
-        Err(StoreError::PathTooLong { start, length, most })
     }
 
     /// An I/O error about `path`.
@@ -103,6 +99,3 @@ impl Directories {
 }
 
 const MOST_OPEN: usize = 64;
-
-/// `PATH_MAX` of Linux, in bytes.
-const LONGEST_PATH: usize = 4096;

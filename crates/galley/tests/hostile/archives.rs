@@ -220,3 +220,25 @@ fn names_from_an_archive_do_not_reach_the_terminal_as_commands() {
     failed.failed_with("cannot unpack /a.tar");
     assert!(!failed.stderr.contains('\x1b') && !failed.stderr.contains('\x07'), "{failed:?}");
 }
+
+#[test]
+fn a_step_that_writes_a_deletion_is_refused() {
+    let Some(lab) = Lab::with_base() else { return };
+    let failed = lab.build("FROM base\nRUN /bin/busybox touch /.wh.x\n", &[]);
+    failed.failed_with(
+        "`/.wh.x` cannot be stored in an image: names that begin with `.wh.` mark deletions in layers",
+    );
+    failed.failed_with("2 | RUN /bin/busybox touch /.wh.x");
+    lab.assert_sound(".wh.", 1);
+}
+
+#[test]
+fn a_step_that_nests_directories_without_end_is_refused() {
+    let Some(lab) = Lab::with_base() else { return };
+    let script = "i=0; while [ $i -lt 3000 ]; do mkdir d && cd d || exit 0; i=$((i+1)); done";
+    let failed = lab.build(format!("FROM base\nRUN {script}\n"), &[]);
+    failed.failed_with("below this store a path may have");
+    lab.assert_sound("deep", 1);
+    lab.build("FROM base\nRUN /bin/busybox touch /x\n", &[]).succeeded();
+    lab.assert_sound("after deep", 2);
+}
