@@ -39,12 +39,12 @@ pub struct Built {
 /// [`BuildError`]. The store stays whole, and what was finished before the failure is found by the next build.
 pub fn build(request: &BuildRequest, world: &World<'_>, events: &dyn Events) -> Result<Built, BuildError> {
     let planned = self::plan(request, world, events)?;
-    solved(&planned, request, world, events, |solver| {
+    solve(&planned, request, world, events, |solver, solved| {
         let journal = solver.journal();
         keep_journal(world, request, &journal)?;
-        Ok(journal)
+        solved?;
+        finish(&planned, request, world, events, solver, &journal)
     })
-    .and_then(|(solver, journal)| finish(&planned, request, world, events, &solver, &journal))
 }
 
 /// Builds what the target of `request` needs and returns the file tree that it ends with. No image is made of it, nothing
@@ -54,19 +54,22 @@ pub fn build(request: &BuildRequest, world: &World<'_>, events: &dyn Events) -> 
 /// As [`build`].
 pub fn tree(request: &BuildRequest, world: &World<'_>, events: &dyn Events) -> Result<Arc<Tree>, BuildError> {
     let planned = self::plan(request, world, events)?;
-    let (solver, ()) = solved(&planned, request, world, events, |_| Ok(()))?;
-    let top = target(&planned.plan)?.top.map(|top| solver.top_snapshot(top)).transpose()?.flatten();
-    Ok(world.store.tree(top)?)
+    solve(&planned, request, world, events, |solver, solved| {
+        solved?;
+        let top = target(&planned.plan)?.top.map(|top| solver.top_snapshot(top)).transpose()?.flatten();
+        Ok(world.store.tree(top)?)
+    })
 }
 
-/// Solves the targets. `always` comes after it, also after a failure.
-fn solved<'a, T>(
+/// Solves the targets and hands the outcome, also a failure, to `rest`. Beside that, what the steps made is written to disk: after a
+/// failure too, since what was finished before it is worth keeping through a power cut.
+fn solve<'a, T>(
     planned: &'a PlanLine,
     request: &'a BuildRequest,
     world: &'a World<'a>,
     events: &'a dyn Events,
-    always: impl FnOnce(&Solver<'a>) -> Result<T, BuildError>,
-) -> Result<(Solver<'a>, T), BuildError> {
+    rest: impl FnOnce(&Solver<'a>, Result<(), BuildError>) -> Result<T, BuildError>,
+) -> Result<T, BuildError> {
     let PlanLine { plan, found, lease } = planned;
     events.event(&Event::Planned { steps: steps(plan) });
     for warning in &plan.warnings {
@@ -76,14 +79,18 @@ fn solved<'a, T>(
     let solver = Solver::new(plan, request, world, events, found, lease, before);
     let tops: Vec<VertexId> =
         plan.targets.iter().filter_map(|target| plan.stages.get(*target)?.top).collect();
-    let solved = solver.solve(&tops);
+    let solved = solver.solve(&tops).map(drop);
     found.save_digests(request)?;
-    let value = always(&solver)?;
-    if solver.anything_ran() {
-        // Also after a failure: what was finished before it is worth keeping through a power cut.
-        world.store.sync()?;
+    if !solver.anything_ran() {
+        return rest(&solver, solved);
     }
-    solved.map(|_| (solver, value))
+    std::thread::scope(|scope| {
+        let sync = scope.spawn(|| world.store.sync());
+        let value = rest(&solver, solved)?;
+        // A panic there was reported where it happened; nothing is known to be durable then, and nothing is marked so.
+        sync.join().unwrap_or(Ok(()))?;
+        Ok(value)
+    })
 }
 
 /// A plan and what it was made from.

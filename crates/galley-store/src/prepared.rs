@@ -15,7 +15,7 @@ use crate::lock::lock_directory;
 use crate::remove::remove_tree;
 use crate::snapshot::insert_snapshot;
 use crate::view::View;
-use crate::writer::{Born, Written};
+use crate::writer::Born;
 use crate::{
     LayerId, LayerWriter, Lease, Snapshot, SnapshotId, Snapshotter, Store, StoreError, manifest, upper,
 };
@@ -173,9 +173,10 @@ impl Prepared {
     /// What a copy failed with; [`StoreError::Io`], [`StoreError::NoSpace`], [`StoreError::Pruned`] and
     /// [`StoreError::Database`]. Then nothing of the layer is left.
     pub fn commit_written(self, writer: LayerWriter) -> Result<Snapshot, StoreError> {
-        let written = writer.finish()?;
-        let Written { diff, linked, .. } = &written;
-        self.seal(diff.clone(), linked)
+        // The locks in the rest of it are held until the layer is in the database.
+        let mut written = writer.finish()?;
+        let diff = std::mem::take(&mut written.diff);
+        self.seal(diff, &written.linked)
     }
 
     /// Seals what a step did in [`Prepared::root`]. `stubs` are mount points that the sandbox made up: those that the step

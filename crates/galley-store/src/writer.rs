@@ -32,7 +32,6 @@ pub(crate) use file::Born;
 use file::{Attributes, FileWriter};
 use link::Links;
 use pool::{Job, Pool};
-pub(crate) use seal::Written;
 use source::Source;
 
 /// Where a copied file's bytes come from.

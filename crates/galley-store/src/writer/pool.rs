@@ -11,14 +11,18 @@ use super::file::{Attributes, Born, FileWriter, SharedState};
 use super::source::Source;
 use crate::{LayerId, StoreError};
 
-/// Files are handed over in batches: with small ones, waking a thread for each would cost more than copying it.
-const BATCH: usize = 32;
+/// Files are handed over in batches: with small ones, waking a thread for each would cost more than copying it. A batch ends where
+/// a directory does, once it is large enough: two threads that make files in one directory wait for each other.
+const BATCH: usize = 128;
+
+/// Fewer files than this are no batch of their own.
+const SMALL_BATCH: usize = 32;
 
 /// A batch is handed over early when its files have this many bytes together, so that a large one is begun at once.
 const BATCH_BYTES: u64 = 1 << 20;
 
 /// Batches that may wait; each job in them holds a descriptor of its directory.
-const QUEUE: usize = 8;
+const QUEUE: usize = 4;
 
 /// More threads than this only wait for the same disk.
 const MOST_THREADS: usize = 4;
@@ -79,6 +83,10 @@ impl Pool {
     pub(super) fn copy(&mut self, job: Job) -> Result<usize, StoreError> {
         let number = self.sent;
         self.sent += 1;
+        let elsewhere = |(_, last): &(usize, Job)| !Arc::ptr_eq(&last.directory, &job.directory);
+        if self.next.len() >= SMALL_BATCH && self.next.last().is_some_and(elsewhere) {
+            self.hand_over();
+        }
         self.next_bytes = self.next_bytes.saturating_add(job.attributes.size());
         self.next.push((number, job));
         if self.next.len() >= BATCH || self.next_bytes >= BATCH_BYTES {
