@@ -101,8 +101,6 @@ impl Attributes {
 #[derive(Debug, Default)]
 pub(super) struct SharedState {
     no_reflinks: AtomicBool,
-    /// Inodes that the layer has by links made for speed: a second name of one would show.
-    linked_inodes: Mutex<HashSet<(u64, u64)>>,
     /// The layers that they are from.
     pub(super) linked_layers: Mutex<HashSet<LayerId>>,
 }
@@ -332,12 +330,7 @@ impl FileWriter {
         layer: LayerId,
         family: &super::link::Family,
     ) -> bool {
-        let Ok(stat) = rustix::fs::lstat(source) else { return false };
-        let inode = (stat.st_dev, stat.st_ino);
-        if stat.st_nlink > 1 && family.is_below(inode) {
-            return false;
-        }
-        if !self.shared.linked_inodes.lock().unwrap_or_else(PoisonError::into_inner).insert(inode) {
+        if family.is_below(source) {
             return false;
         }
         if rustix::fs::linkat(CWD, source, parent, name, AtFlags::empty()).is_err() {

@@ -4,9 +4,13 @@
 //! itself already (`cp -a` and tar would see a link that is not there); and no step runs on a layer that has the inode,
 //! since linking changes its ctime. Layers that share inodes are a *family*; running steps lock the layers below them
 //! shared, and who links locks the whole family exclusively, or else copies.
+//!
+//! That no inode comes twice into the layer is known without looking at any: of each family only one layer's files are linked, each
+//! once, and none that has several names there.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use galley_image::{Change, Entry, Kind, TreePath};
@@ -21,6 +25,8 @@ use crate::{LayerId, Store, StoreError};
 pub(crate) struct Links {
     below: HashSet<LayerId>,
     families: HashMap<LayerId, Option<Arc<Family>>>,
+    /// What was linked already.
+    used: HashSet<(LayerId, TreePath)>,
     forbidden: bool,
 }
 
@@ -28,19 +34,26 @@ pub(crate) struct Links {
 #[derive(Debug)]
 pub(crate) struct Family {
     _locks: Vec<File>,
+    /// The one layer whose files are linked.
+    from: LayerId,
     /// Inodes of the family that the layers below the new one have already.
     below: HashSet<(u64, u64)>,
 }
 
 impl Family {
-    pub(super) fn is_below(&self, inode: (u64, u64)) -> bool {
-        self.below.contains(&inode)
+    /// Whether the layers below the new one have the inode of `file` already, or it cannot be told.
+    pub(super) fn is_below(&self, file: &Path) -> bool {
+        if self.below.is_empty() {
+            return false;
+        }
+        let stat = rustix::fs::lstat(file);
+        stat.map_or(true, |stat| stat.st_nlink > 1 && self.below.contains(&(stat.st_dev, stat.st_ino)))
     }
 }
 
 impl Links {
     pub(super) fn new(below: HashSet<LayerId>) -> Self {
-        Self { below, families: HashMap::new(), forbidden: false }
+        Self { below, families: HashMap::new(), used: HashSet::new(), forbidden: false }
     }
 
     /// Never links.
@@ -67,8 +80,10 @@ impl Links {
         let agrees = (entry.mode, entry.uid, entry.gid, entry.mtime)
             == (wanted.mode, wanted.uid, wanted.gid, wanted.mtime)
             && entry.xattrs == wanted.xattrs;
-        let linkable = agrees && file.size > 0 && file.digest.is_some() && !self.forbidden;
+        let alone = file.link_group.is_none();
+        let linkable = agrees && alone && file.size > 0 && file.digest.is_some() && !self.forbidden;
         let family = if linkable { self.family(store, layer)? } else { None };
+        let family = family.filter(|family| family.from == layer && self.used.insert((layer, path.clone())));
         Ok(Source::layer(on_disk, file.digest, family.map(|family| (layer, family))))
     }
 
@@ -84,7 +99,7 @@ impl Links {
                 let shared = members.intersection(&self.below);
                 let below = shared.map(|layer| inodes(store, *layer)).collect::<Result<Vec<_>, _>>()?;
                 let below = below.into_iter().flatten().collect();
-                let family = Arc::new(Family { _locks: locks, below });
+                let family = Arc::new(Family { _locks: locks, from: layer, below });
                 // One lock for the whole family, whichever member a file is from.
                 for member in members {
                     self.families.insert(member, Some(Arc::clone(&family)));
