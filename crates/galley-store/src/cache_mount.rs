@@ -16,6 +16,9 @@ use crate::lock::{FileLock, Request};
 use crate::remove::remove_tree;
 use crate::{Store, StoreError, Wait};
 
+/// What an interrupted wait was for.
+const IN_USE: &str = "a cache mount that another step uses";
+
 /// Who may use a cache mount at the same time (Dockerfile reference, `RUN --mount=type=cache`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
@@ -48,9 +51,10 @@ pub struct CacheMountSpec {
 pub struct CacheMount {
     directory: PathBuf,
     data: PathBuf,
+    /// Held while the first content is made: nobody else looks at the mount then.
+    filling: Option<Arc<FileLock>>,
     fresh: bool,
-    shared: bool,
-    lock: Arc<FileLock>,
+    _lock: Arc<FileLock>,
 }
 
 impl CacheMount {
@@ -77,9 +81,7 @@ impl CacheMount {
             let filled = self.directory.join("filled");
             fs::write(&filled, b"").map_err(StoreError::on("write", &filled))?;
             self.fresh = false;
-            if self.shared {
-                self.lock.share()?;
-            }
+            self.filling = None;
         }
         Ok(())
     }
@@ -127,28 +129,28 @@ impl Store {
                 }
             }
             Sharing::Shared | Sharing::Locked => {
-                let (path, what) = (lock_path(0), "a cache mount that another step uses");
-                let filled = home.join("0/filled").exists();
-                // A fresh one is nobody else's until it is filled.
-                let shared = spec.sharing == Sharing::Shared && filled;
-                let mut request = Request { path: &path, what, shared, wait };
+                let shared = spec.sharing == Sharing::Shared;
+                let mut request = Request { path: &lock_path(0), what: IN_USE, shared, wait };
                 (0, FileLock::wait(&mut request, process)?)
             }
         };
         let directory = home.join(number.to_string());
-        let data = directory.join("data");
-        let fresh = !directory.join("filled").exists();
+        let (data, filled) = (directory.join("data"), directory.join("filled"));
+        let mut filling = None;
+        if spec.sharing == Sharing::Shared && !filled.exists() {
+            // One of those who share it makes its first content, and the others wait for that alone.
+            let path = self.inner.locks().join(format!("mount-{name}-{number}-fill"));
+            let mut request = Request { path: &path, what: IN_USE, shared: false, wait };
+            filling = Some(FileLock::wait(&mut request, process)?.removing());
+        }
+        let fresh = !filled.exists();
         if fresh {
             remove_tree(&directory)?;
             make(&directory, &data, spec)?;
             reached(FailPoint::CacheMountCreated);
         }
-        let shared = spec.sharing == Sharing::Shared;
-        if shared && !fresh {
-            // Somebody else filled it while this one waited.
-            lock.share()?;
-        }
-        Ok(CacheMount { directory, data, fresh, shared, lock: Arc::new(lock) })
+        let filling = filling.filter(|_| fresh).map(Arc::new);
+        Ok(CacheMount { directory, data, filling, fresh, _lock: Arc::new(lock) })
     }
 }
 

@@ -69,8 +69,16 @@ CREATE TABLE IF NOT EXISTS leases_1 (id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holds_1 (
     lease BLOB NOT NULL, snapshot BLOB NOT NULL, PRIMARY KEY (lease, snapshot)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS journals_1 (name TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS journals_2 (
+    name TEXT PRIMARY KEY,
+    json TEXT NOT NULL,
+    written INTEGER NOT NULL        -- seconds since 1970
+) WITHOUT ROWID;
+DROP TABLE IF EXISTS journals_1;
 ";
+
+/// Counts the changes of [`SCHEMA`], as `user_version`: a store with a smaller one gets the tables that it lacks.
+const SCHEMA_VERSION: i64 = 2;
 
 /// The connection of this process.
 #[derive(Debug)]
@@ -87,7 +95,7 @@ pub(crate) fn create(root: &Path) -> Result<(), StoreError> {
         connection.busy_timeout(BUSY)?;
         reached(FailPoint::CreateSchema);
         connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.execute_batch(&format!("BEGIN IMMEDIATE;{SCHEMA}COMMIT;"))
+        set_up(&connection)
     };
     run().map_err(|source| failure(&path, source))
 }
@@ -104,6 +112,11 @@ impl Database {
             // A checkpoint at every close would wait for the disk in builds that changed nothing.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             connection.set_prepared_statement_cache_capacity(64);
+            if connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?
+                < SCHEMA_VERSION
+            {
+                set_up(&connection)?;
+            }
             Ok(connection)
         };
         let connection = run().map_err(|source| failure(&path, source))?;
@@ -125,17 +138,43 @@ impl Database {
         run: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = (|| -> Result<T, Failure> {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = run(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
-        })();
+        self.shown(write(&mut connection, run))
+    }
+
+    /// The same, and a power cut does not take it back once this has returned.
+    pub(crate) fn write_lasting<T>(
+        &self,
+        run: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = connection.pragma_update(None, "synchronous", "full");
+        let result = full.map_err(Failure::from).and_then(|()| write(&mut connection, run));
+        let normal = connection.pragma_update(None, "synchronous", "normal");
+        self.shown(result.and_then(|value| normal.map(|()| value).map_err(Failure::from)))
+    }
+
+    fn shown<T>(&self, result: Result<T, Failure>) -> Result<T, StoreError> {
         result.map_err(|error| match error {
             Failure::Store(error) => error,
             Failure::Sql(source) => failure(&self.path, source),
         })
     }
+}
+
+/// Makes the tables that are not there.
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    let version = format!("PRAGMA user_version = {SCHEMA_VERSION};");
+    connection.execute_batch(&format!("BEGIN IMMEDIATE;{SCHEMA}{version}COMMIT;"))
+}
+
+fn write<T>(
+    connection: &mut Connection,
+    run: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let value = run(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
 }
 
 /// Why a transaction failed: the database, or what the store found in it.

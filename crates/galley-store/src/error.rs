@@ -259,9 +259,6 @@ pub enum LayerProblem {
         /// Why not.
         source: Box<StoreError>,
     },
-    /// The media type is none that galley unpacks.
-    #[error("its media type `{0}` is not one that galley can unpack")]
-    MediaType(String),
 }
 
 /// `PATH_MAX` of Linux, in bytes.

@@ -11,8 +11,9 @@ use std::time::Duration;
 use galley_image::{Descriptor, Digest, Manifest};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use crate::database::{Failure, now};
+use crate::database::Failure;
 use crate::failpoint::{FailPoint, reached};
+use crate::forget::{Remember, ago};
 use crate::image::load::names;
 use crate::lock::{FileLock, lock_directory};
 use crate::snapshot::digest_of;
@@ -30,12 +31,14 @@ pub struct PruneFilter {
     /// Images that have no name at all go too, with what only they need: results of builds without a tag, and those
     /// whose tag a later build took.
     pub unnamed_images: bool,
+    /// How much is remembered of results whose files are gone.
+    pub remember: Remember,
 }
 
 impl PruneFilter {
     /// What was used at this time or later stays: seconds since 1970.
     fn oldest_kept(&self) -> Option<i64> {
-        self.unused_for.map(|time| now().saturating_sub_unsigned(time.as_secs()))
+        self.unused_for.map(ago)
     }
 }
 
@@ -52,6 +55,8 @@ pub struct Freed {
     pub cache_mounts: usize,
     /// Images without a name removed.
     pub images: usize,
+    /// Pruned results that are no longer remembered.
+    pub forgotten: usize,
 }
 
 /// What takes room.
@@ -69,17 +74,17 @@ pub struct Usage {
     pub images: usize,
 }
 
-/// A snapshot with files, as pruning sees it.
-struct Candidate {
-    parent: Option<SnapshotId>,
-    layer: LayerId,
-    used: i64,
+/// A snapshot, as pruning sees it.
+pub(crate) struct Candidate {
+    pub(crate) parent: Option<SnapshotId>,
+    pub(crate) layer: LayerId,
+    pub(crate) used: i64,
 }
 
 impl Store {
-    /// Deletes files that nothing needs; manifests, records and digests stay. Blobs and images without a name stay for as
-    /// long as any galley holds a lease: it may be about to use or to name them. Of a base that is known by its digest
-    /// alone the layers' blobs go, since its registry has them; its configuration stays.
+    /// Deletes files that nothing needs; manifests, records and digests stay, within the filter's bounds. Blobs and images
+    /// without a name stay for as long as any galley holds a lease: it may be about to use or to name them. Of a base that
+    /// is known by its digest alone the layers' blobs go, since its registry has them; its configuration stays.
     ///
     /// # Errors
     /// [`StoreError::Io`] and [`StoreError::Database`].
@@ -93,12 +98,17 @@ impl Store {
     fn prune_with_room(&self, filter: &PruneFilter) -> Result<Freed, StoreError> {
         self.inner.temporary.sweep()?;
         let mut freed = Freed::default();
-        if filter.unnamed_images && !self.anybody_holds_a_lease()? {
+        if filter.unnamed_images
+            && let Some(_alone) = self.alone()?
+        {
             freed.images = self.remove_unnamed_images(filter)?;
         }
-        self.inner.database.write(|transaction| {
+        // On disk before the files go: else a power cut could take the mark back and leave rows that speak of nothing.
+        self.inner.database.write_lasting(|transaction| {
             self.inner.forget_dead_leases(transaction)?;
-            mark(transaction, filter, &mut freed)
+            mark(transaction, filter, &mut freed)?;
+            freed.forgotten = self.inner.forget_pruned(transaction, &filter.remember)?;
+            Ok(())
         })?;
         reached(FailPoint::PruneMarked);
         self.delete_pruned_layers()?;
@@ -106,6 +116,7 @@ impl Store {
         if filter.cache_mounts {
             self.prune_cache_mounts(&mut freed)?;
         }
+        self.inner.forget_files(&filter.remember)?;
         Ok(freed)
     }
 
@@ -159,15 +170,19 @@ impl Store {
         Ok(())
     }
 
-    /// Whether some galley is at work. Leases of dead ones are removed.
-    fn anybody_holds_a_lease(&self) -> Result<bool, StoreError> {
-        for (path, _) in entries(&self.inner.root.join("leases"))? {
+    /// The right to take what a galley at work may be about to use: no lease begins while it is held; `None` where one is held
+    /// already. Leases of dead processes are removed.
+    fn alone(&self) -> Result<Option<fs::File>, StoreError> {
+        let leases = self.inner.root.join("leases");
+        // Else a lease could begin before all that goes is gone, and its holder take a blob for present that is about to go.
+        let no_new_lease = lock_directory(&leases, false, true)?;
+        for (path, _) in entries(&leases)? {
             match FileLock::try_take(&path, false, &self.inner.process)? {
                 Some(lock) => drop(lock.removing()),
-                None => return Ok(true),
+                None => return Ok(None),
             }
         }
-        Ok(false)
+        Ok(no_new_lease)
     }
 
     fn remove_unnamed_images(&self, filter: &PruneFilter) -> Result<usize, StoreError> {
@@ -186,9 +201,7 @@ impl Store {
     }
 
     fn prune_blobs(&self, freed: &mut Freed) -> Result<(), StoreError> {
-        if self.anybody_holds_a_lease()? {
-            return Ok(());
-        }
+        let Some(_alone) = self.alone()? else { return Ok(()) };
         let needed = self.inner.database.read(needed_blobs)?;
         for (path, name) in entries(&self.inner.root.join("blobs/sha256"))? {
             if !needed.contains(&name) {
@@ -213,10 +226,11 @@ impl Store {
         for (home, name) in entries(&self.inner.root.join("mounts"))? {
             for (path, number) in entries(&home)? {
                 let lock = self.inner.locks().join(format!("mount-{name}-{number}"));
-                if let Some(_lock) = FileLock::try_take(&lock, false, &self.inner.process)? {
+                if let Some(lock) = FileLock::try_take(&lock, false, &self.inner.process)? {
                     freed.bytes += bytes_below(&path);
                     freed.cache_mounts += 1;
                     self.inner.discard(&path)?;
+                    drop(lock.removing());
                 }
             }
         }
@@ -264,7 +278,7 @@ fn mark(transaction: &Transaction<'_>, filter: &PruneFilter, freed: &mut Freed) 
         *users.entry(one.layer).or_default() += 1;
     }
     let mut total: u64 = sizes.values().sum();
-    for id in oldest_first(&all, &kept) {
+    for (id, _) in oldest_first(&all, &kept) {
         if filter.keep_bytes.is_some_and(|keep| total <= keep) {
             break;
         }
@@ -285,8 +299,11 @@ fn mark(transaction: &Transaction<'_>, filter: &PruneFilter, freed: &mut Freed) 
     Ok(())
 }
 
-/// What may go, the least recently used first, and nothing before what stands on it.
-fn oldest_first(all: &HashMap<SnapshotId, Candidate>, kept: &HashSet<SnapshotId>) -> Vec<SnapshotId> {
+/// What may go, the least recently used first, and nothing before what stands on it; each with its last use.
+pub(crate) fn oldest_first(
+    all: &HashMap<SnapshotId, Candidate>,
+    kept: &HashSet<SnapshotId>,
+) -> Vec<(SnapshotId, i64)> {
     // A snapshot was used when anything on it was; and it stands higher the more it stands on.
     let mut used: HashMap<SnapshotId, i64> = HashMap::new();
     let mut depth: HashMap<SnapshotId, usize> = HashMap::new();
@@ -300,8 +317,10 @@ fn oldest_first(all: &HashMap<SnapshotId, Candidate>, kept: &HashSet<SnapshotId>
         }
         depth.insert(*id, levels);
     }
-    let mut order: Vec<SnapshotId> = all.keys().filter(|id| !kept.contains(id)).copied().collect();
-    order.sort_by_key(|id| (used.get(id).copied(), std::cmp::Reverse(depth.get(id).copied()), *id));
+    let may_go = all.iter().filter(|(id, _)| !kept.contains(id));
+    let mut order: Vec<(SnapshotId, i64)> =
+        may_go.map(|(id, one)| (*id, used.get(id).copied().unwrap_or(one.used))).collect();
+    order.sort_by_key(|(id, used)| (*used, std::cmp::Reverse(depth.get(id).copied()), *id));
     order
 }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use crate::database::now;
 use crate::failpoint::{FailPoint, reached};
 use crate::{Store, StoreError};
 
@@ -13,8 +14,8 @@ impl Store {
     pub fn put_journal(&self, name: &str, json: &str) -> Result<(), StoreError> {
         reached(FailPoint::Journal);
         self.inner.database.write(|transaction| {
-            let sql = "INSERT OR REPLACE INTO journals_1 (name, json) VALUES (?1, ?2)";
-            transaction.prepare_cached(sql)?.execute(params![name, json])?;
+            let sql = "INSERT OR REPLACE INTO journals_2 (name, json, written) VALUES (?1, ?2, ?3)";
+            transaction.prepare_cached(sql)?.execute(params![name, json, now()])?;
             Ok(())
         })
     }
@@ -25,7 +26,7 @@ impl Store {
     /// [`StoreError::Database`].
     pub fn journal(&self, name: &str) -> Result<Option<String>, StoreError> {
         self.inner.database.read(|connection| {
-            let sql = "SELECT json FROM journals_1 WHERE name = ?1";
+            let sql = "SELECT json FROM journals_2 WHERE name = ?1";
             connection.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()
         })
     }

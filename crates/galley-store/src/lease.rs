@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use crate::database::Failure;
 use crate::failpoint::{FailPoint, reached};
 use crate::id::LeaseId;
-use crate::lock::FileLock;
+use crate::lock::{FileLock, lock_directory};
 use crate::store::Inner;
 use crate::{SnapshotId, Store, StoreError};
 
@@ -36,10 +36,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] and [`StoreError::NoSpace`].
     pub fn lease(&self) -> Result<Lease, StoreError> {
-        let id = LeaseId::random()?;
-        let path = self.inner.lease_path(id);
-        let lock = FileLock::try_take(&path, false, &self.inner.process)?.ok_or_else(|| {
-            StoreError::io("lock", &path, std::io::Error::from(std::io::ErrorKind::WouldBlock))
+        let leases = self.inner.root.join("leases");
+        let _no_blob_is_deleted_now = lock_directory(&leases, true, true)?;
+        let (id, lock) = FileLock::take_new(&self.inner.process, || {
+            let id = LeaseId::random()?;
+            Ok((id, self.inner.lease_path(id)))
         })?;
         reached(FailPoint::LeaseFile);
         let (store, holds) = (Arc::clone(&self.inner), AtomicBool::new(false));

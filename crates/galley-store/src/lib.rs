@@ -20,7 +20,7 @@
 //!
 //! A [`Snapshot`] is a layer on a parent. A layer never moves to another parent than the one it was made on, except one
 //! that was made on nothing ([`Store::stack`]). Pruning deletes a layer's `fs/` and keeps its manifest and rows, so what
-//! a pruned stage contained is still known.
+//! a pruned stage contained is still known, within the bounds of [`Remember`].
 //!
 //! Order on disk: files, manifest, rename into `layers/`, row. So a row means that everything below it was there when it
 //! was written; [`Store::sync`] makes it last through a power cut, and until then the row belongs to this boot alone.
@@ -35,6 +35,7 @@ mod decompress;
 mod digests;
 mod error;
 mod failpoint;
+mod forget;
 mod format;
 mod gc;
 mod id;
@@ -64,6 +65,7 @@ pub use check::Problem;
 pub use decompress::{ALWAYS_FINE, Compression, Decompressed, MOST_RATIO};
 pub use error::{LayerProblem, StoreError};
 pub use failpoint::{FAIL_POINTS, FailPoint};
+pub use forget::Remember;
 pub use gc::{Freed, PruneFilter, Usage};
 pub use id::{BadId, LayerId, SnapshotId};
 pub use image::{Image, ImageLayer, NewImage};

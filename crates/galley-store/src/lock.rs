@@ -67,7 +67,7 @@ pub(crate) struct Request<'a, 'w> {
 /// A held lock file.
 #[derive(Debug)]
 pub(crate) struct FileLock {
-    file: File,
+    _file: File,
     path: PathBuf,
     remove: bool,
 }
@@ -81,10 +81,23 @@ impl FileLock {
                 return Ok(None);
             }
             if same_file(&file, path)? {
-                if !shared {
-                    write_holder(&mut file, process).map_err(StoreError::on("write", path))?;
-                }
-                return Ok(Some(Self { file, path: path.into(), remove: false }));
+                // Of several who share it, the last one is named.
+                write_holder(&mut file, process).map_err(StoreError::on("write", path))?;
+                return Ok(Some(Self { _file: file, path: path.into(), remove: false }));
+            }
+        }
+    }
+
+    /// Takes a lock that nobody else can know. `name` makes up what it is for, and its path. Somebody who sweeps may hold a
+    /// new lock file before its maker does, and deletes it: then another name is made up.
+    pub(crate) fn take_new<T>(
+        process: &str,
+        mut name: impl FnMut() -> Result<(T, PathBuf), StoreError>,
+    ) -> Result<(T, Self), StoreError> {
+        loop {
+            let (value, path) = name()?;
+            if let Some(lock) = Self::try_take(&path, false, process)? {
+                return Ok((value, lock));
             }
         }
     }
@@ -117,11 +130,6 @@ impl FileLock {
     pub(crate) fn removing(mut self) -> Self {
         self.remove = true;
         self
-    }
-
-    /// From exclusive to shared.
-    pub(crate) fn share(&self) -> Result<(), StoreError> {
-        flock(&self.file, FlockOperation::LockShared).map_err(StoreError::on("lock", &self.path))
     }
 }
 
@@ -185,9 +193,10 @@ fn same_file(file: &File, path: &Path) -> Result<bool, StoreError> {
 }
 
 fn write_holder(file: &mut File, process: &str) -> std::io::Result<()> {
-    file.set_len(0)?;
+    let text = format!("{}\n{process}\n", std::process::id());
     file.rewind()?;
-    write!(file, "{}\n{process}\n", std::process::id())
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len() as u64)
 }
 
 fn read_holder(path: &Path) -> Holder {

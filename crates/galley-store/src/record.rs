@@ -57,23 +57,28 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn lookup_any_state(&self, key: &[u8; 32], rule: ParentRule) -> Result<Option<Record>, StoreError> {
-        self.inner.database.read(|connection| find(connection, key, rule, false))
+        let found = self.inner.database.read(|connection| find(connection, key, rule, false))?;
+        if let Some(record) = &found {
+            // Else it is soon forgotten, though builds ask for it.
+            self.inner.database.write(|transaction| Ok(touch(transaction, record.result)?))?;
+        }
+        Ok(found)
     }
 
-    /// Adds a record. Earlier ones of the key stay; the newest is found first.
+    /// Adds a record, also of a result whose files were pruned: another key may lead there. Earlier records of the key stay;
+    /// the newest is found first. The lease then holds a result that has files.
     ///
     /// # Errors
-    /// [`StoreError::UnknownSnapshot`] and [`StoreError::Pruned`] (the lease did not hold the result), [`StoreError::NoSpace`]
-    /// and [`StoreError::Database`].
+    /// [`StoreError::UnknownSnapshot`], [`StoreError::NoSpace`] and [`StoreError::Database`].
     pub fn put_record(&self, record: &Record, lease: &Lease) -> Result<(), StoreError> {
         reached(FailPoint::RecordBefore);
         self.inner.database.write(|transaction| {
             let sql = "SELECT present FROM snapshots_1 WHERE id = ?1";
-            match transaction.prepare_cached(sql)?.query_row([record.result], |row| row.get(0)).optional()? {
-                Some(true) => {}
-                Some(false) => return Err(StoreError::Pruned(record.result).into()),
-                None => return Err(StoreError::UnknownSnapshot(record.result).into()),
-            }
+            let present: bool = transaction
+                .prepare_cached(sql)?
+                .query_row([record.result], |row| row.get(0))
+                .optional()?
+                .ok_or(StoreError::UnknownSnapshot(record.result))?;
             let sql = "DELETE FROM records_1 WHERE key = ?1 AND result = ?2";
             transaction.prepare_cached(sql)?.execute(params![record.key, record.result])?;
             let sql = "INSERT INTO records_1 (key, result, inputs, created) VALUES (?1, ?2, ?3, ?4)";
@@ -83,7 +88,7 @@ impl Store {
                 record.inputs,
                 record.created
             ])?;
-            lease.hold_in(transaction, record.result)
+            if present { lease.hold_in(transaction, record.result) } else { Ok(()) }
         })?;
         reached(FailPoint::RecordAfter);
         Ok(())

@@ -211,7 +211,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub fn chain_snapshot_any_state(&self, chain: ChainId) -> Result<Option<Snapshot>, StoreError> {
-        self.inner.database.read(|connection| bound_snapshot(connection, chain))
+        let found = self.inner.database.read(|connection| bound_snapshot(connection, chain))?;
+        if let Some(snapshot) = &found {
+            self.inner.database.write(|transaction| Ok(touch(transaction, snapshot.id)?))?;
+        }
+        Ok(found)
     }
 
     /// Remembers that `snapshot` holds the unpacked layers of `chain`.

@@ -16,8 +16,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use galley_image::{ContentDigest, TreePath};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
+use rustix::io::Errno;
 
 use crate::failpoint::{FailPoint, reached};
 use crate::{Store, StoreError};
@@ -150,7 +153,7 @@ impl StatCache {
         let used = self.old.used.iter().filter(|used| used.load(Ordering::Relaxed)).count();
         let crowded = self.old.used.len() - used > used + self.new.len();
         if self.new.is_empty() && !crowded {
-            return Ok(());
+            return self.note_use();
         }
         let mut all: BTreeMap<&[u8], (StatKey, ContentDigest)> = BTreeMap::new();
         for (at, used) in self.old.used.iter().enumerate() {
@@ -165,6 +168,24 @@ impl StatCache {
         fs::write(&new, encode(&all)).map_err(StoreError::on("write", &new))?;
         reached(FailPoint::StatCacheRename);
         fs::rename(&new, &self.path).map_err(StoreError::on("write", &self.path))
+    }
+}
+
+impl StatCache {
+    /// The file's time says when its context was last built, to the day: a prune deletes those of contexts that are no more.
+    fn note_use(&self) -> Result<(), StoreError> {
+        let written = fs::metadata(&self.path).and_then(|file| file.modified());
+        let age = written.ok().and_then(|written| written.elapsed().ok()).unwrap_or_default();
+        if age < Duration::from_secs(24 * 3600) {
+            return Ok(());
+        }
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let times = Timestamps { last_access: now, last_modification: now };
+        match rustix::fs::utimensat(CWD, &self.path, &times, AtFlags::empty()) {
+            // A prune deleted it just now, or a scan of an empty context never wrote it.
+            Err(Errno::NOENT) => Ok(()),
+            result => result.map_err(StoreError::on("set the time of", &self.path)),
+        }
     }
 }
 

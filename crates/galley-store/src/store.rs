@@ -224,8 +224,15 @@ impl Inner {
                  ) SELECT id FROM gone",
                 params![self.boot],
             )?;
+            // An image that neither files nor blobs are left of cannot be made whole again; its name must not stand for it.
             transaction.execute_batch(
-                "DELETE FROM records_1 WHERE result IN (SELECT id FROM lost);
+                "CREATE TEMP TABLE lost_images AS SELECT DISTINCT image AS id FROM image_layers_1
+                     WHERE blob IS NULL AND snapshot IN (SELECT id FROM lost);
+                 DELETE FROM tags_1 WHERE image IN (SELECT id FROM lost_images);
+                 DELETE FROM image_layers_1 WHERE image IN (SELECT id FROM lost_images);
+                 DELETE FROM images_1 WHERE id IN (SELECT id FROM lost_images);
+                 DROP TABLE lost_images;
+                 DELETE FROM records_1 WHERE result IN (SELECT id FROM lost);
                  DELETE FROM tree_digests_1 WHERE snapshot IN (SELECT id FROM lost);
                  DELETE FROM chains_1 WHERE snapshot IN (SELECT id FROM lost);
                  DELETE FROM holds_1 WHERE snapshot IN (SELECT id FROM lost);

@@ -34,14 +34,14 @@ impl Temporary {
         let directory = match own.as_ref() {
             Some((directory, _)) => directory.clone(),
             None => {
-                let directory = self.root.join(galley_image::digest::hex(&random_bits()?));
                 // The lock first: a directory whose lock is free is rubbish.
-                let lock = FileLock::try_take(&directory.with_extension("lock"), false, &self.process)?;
-                let lock = lock.ok_or_else(|| {
-                    StoreError::io("lock", &directory, std::io::Error::from(ErrorKind::WouldBlock))
+                let (directory, lock) = FileLock::take_new(&self.process, || {
+                    let directory = self.root.join(galley_image::digest::hex(&random_bits()?));
+                    let lock = directory.with_extension("lock");
+                    Ok((directory, lock))
                 })?;
                 fs::create_dir(&directory).map_err(StoreError::on("create", &directory))?;
-                own.insert((directory.clone(), lock.removing())).0.clone()
+                own.insert((directory, lock)).0.clone()
             }
         };
         Ok(directory.join(self.count.fetch_add(1, Ordering::Relaxed).to_string()))
@@ -77,7 +77,8 @@ impl Drop for Temporary {
         if let Some((directory, lock)) = own
             && remove_tree(&directory).is_ok()
         {
-            drop(lock);
+            // A tree that cannot be deleted keeps its lock file: that is what the next sweep finds it by.
+            drop(lock.removing());
         }
     }
 }

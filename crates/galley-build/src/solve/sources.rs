@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use galley_image::{Tree, TreeDigest};
+use galley_image::{Tree, TreeDigest, TreeHasher};
 use galley_plan::{InlineFile, InputKey, MountKind, Op, VertexId};
 use galley_store::{Snapshot, SnapshotState, Store};
 
@@ -203,10 +203,25 @@ fn digest_of(
     name: &str,
     part: &Use<'_>,
 ) -> Result<(TreeDigest, Option<NothingFound>), StepProblem> {
-    let mut selection = part.select(&files.source(name)).map_err(copy_error)?;
+    let source = files.source(name);
+    let mut selection = part.select(&source).map_err(copy_error)?;
     copy::hash_missing(&mut selection, &files.bytes()).map_err(copy_error)?;
     let digest = copy::digest(&selection).map_err(copy_error)?;
+    let digest = match (part, files) {
+        (Use::Subtree(path), SourceFiles::Layers { .. }) => with_root(digest, &source, path)?,
+        _ => digest,
+    };
     Ok((digest, selection.missed))
+}
+
+/// A step that mounts a directory sees the directory's own mode, owner and attributes too; a COPY of it does not.
+fn with_root(content: TreeDigest, source: &Source<'_>, path: &str) -> Result<TreeDigest, StepProblem> {
+    let node = source.tree.resolve(path.as_bytes(), true).ok().and_then(|path| source.tree.get(&path));
+    let Some(node) = node.filter(|node| node.entry.is_directory()) else { return Ok(content) };
+    let mut hasher = TreeHasher::new();
+    hasher.note(&content.0);
+    hasher.add(b"", &node.entry, node.origin).map_err(copy_error)?;
+    Ok(hasher.finish())
 }
 
 impl<'v> Use<'v> {
@@ -220,7 +235,10 @@ impl<'v> Use<'v> {
     fn selector(&self) -> [u8; 32] {
         match self {
             Self::Pattern(pattern, options) => copy::selector(pattern, options),
-            Self::Subtree(path) => copy::selector(&literal(path), &SelectOptions::default()),
+            Self::Subtree(path) => {
+                let mut hash = blake3::Hasher::new_derive_key("galley mounted subtree 1");
+                *hash.update(path.as_bytes()).finalize().as_bytes()
+            }
         }
     }
 }

@@ -91,7 +91,10 @@ impl Solver<'_> {
             return Ok(None);
         }
         let Some(record) = self.lookup(content, ParentRule::Any, need)? else { return Ok(None) };
-        self.world.store.put_record(&Record { key: definition.0, ..record.clone() }, self.lease)?;
+        // The content key again: the store forgets the keys of a result that served nobody for the longest time.
+        for key in [content, definition] {
+            self.world.store.put_record(&Record { key: key.0, ..record.clone() }, self.lease)?;
+        }
         let facts = StepFacts { snapshot: Some(record.result.to_string()), ..self.facts(id, digests)? };
         Ok(Some(self.reused(id, &record, Reuse::SameContent, facts)))
     }

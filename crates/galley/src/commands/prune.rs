@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use galley_store::PruneFilter;
+use galley_store::{PruneFilter, Remember};
 
 use super::{Context, existing_store};
 use crate::cli::PruneArgs;
@@ -32,6 +32,7 @@ pub fn run(args: &PruneArgs, context: &Context) -> Result<Exit, Error> {
         keep_bytes: args.keep_storage.as_ref().map(storage).transpose()?,
         cache_mounts: args.cache_mounts,
         unnamed_images: true,
+        remember: Remember::default(),
     };
     let store = match existing_store(context, "galley prune")? {
         Ok(store) => store,
