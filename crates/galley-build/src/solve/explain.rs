@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use galley_image::Diff;
 use galley_plan::{InputKey, KeyEncoder, Op, VertexId};
-use galley_store::LayerId;
+use galley_store::{LayerId, StoreError};
 
 use super::{Failure, Solver};
 use crate::error::StepProblem;
@@ -78,8 +78,13 @@ impl Solver<'_> {
         let store = self.world.store;
         let Some(entry) = self.counterpart(&self.plan.vertices[id.0]) else { return Ok(None) };
         let Some(Ok(snapshot)) = entry.read.snapshot.as_ref().map(|id| id.parse()) else { return Ok(None) };
-        // The store may have been reset since: then there is no previous layer.
-        let Ok(snapshot) = store.snapshot(snapshot) else { return Ok(None) };
+        // Its files serve the new layer, so nobody may prune them now. If that happened before, or the store was reset since,
+        // there is no previous layer.
+        match self.lease.hold(snapshot) {
+            Err(StoreError::Pruned(_) | StoreError::UnknownSnapshot(_)) => return Ok(None),
+            held => held?,
+        }
+        let snapshot = store.snapshot(snapshot)?;
         Ok(Some((snapshot.layer, store.diff(snapshot.layer)?)))
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use galley_image::{Change, Diff, Entry, Kind, LinkGroup, TreePath};
-use rustix::fs::{FileType, Gid, Mode, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::failure::Failure;
@@ -178,7 +178,10 @@ impl super::file::Born {
         }
         let set = || -> Result<(), Errno> {
             if !path.is_root() {
-                return self.set_node(root, path.as_bytes(), entry);
+                self.set_node(root, path.as_bytes(), entry)?;
+                // It may have been made with another mode, as the parent's, before it was put.
+                let mode = Mode::from_raw_mode(entry.mode & 0o7777);
+                return rustix::fs::chmodat(root, path.as_bytes(), mode, AtFlags::empty());
             }
             rustix::fs::fchown(root, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))?;
             rustix::fs::fchmod(root, Mode::from_raw_mode(entry.mode & 0o7777))?;

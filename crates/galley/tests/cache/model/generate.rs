@@ -125,7 +125,7 @@ impl Stages {
 }
 
 /// Lists what is below a directory, modes and owners and links with it, and all bytes: what a step can see.
-const LOOK: &str = "| sort | while read f; do stat -c '%n %F %a %u %g' $f; [ -f $f ] && md5sum < $f; [ -h $f ] && readlink $f; done";
+const LOOK: &str = "| sort | while read f; do stat -c '%n %F %a %u %g' $f; [ -f $f ] && md5sum < $f; [ -h $f ] && readlink $f; true; done";
 
 /// A step of the stage after number `at`.
 fn step(random: &mut Random, at: usize) -> String {
