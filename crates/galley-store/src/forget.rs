@@ -127,7 +127,6 @@ impl Inner {
 }
 
 /// All snapshots; and those that must not be forgotten: they have files, or an image speaks of them, or of one on them.
-#[expect(clippy::type_complexity, reason = "two sets of the same ids, used once")]
 fn remembered(
     transaction: &Transaction<'_>,
 ) -> rusqlite::Result<(HashMap<SnapshotId, Candidate>, HashSet<SnapshotId>)> {

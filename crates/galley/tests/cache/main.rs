@@ -3,6 +3,8 @@
 //! Everything here runs for real, with Debian's static busybox on `scratch`. `docs/cache.md` says which test holds which
 //! invariant. With the feature `failpoints` the program is also killed at every transition of the store.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod kills;

@@ -141,7 +141,7 @@ fn step(random: &mut Random, at: usize) -> String {
         4 => format!("COPY --link {path} /opt/l{mark}/"),
         5 => format!("COPY --from={earlier} {below}* /w/from{mark}/"),
         6 => format!("COPY --link --from={earlier} {below}* /w/n/"),
-        7 => format!("COPY d/* /w/glob/"),
+        7 => "COPY d/* /w/glob/".into(),
         8..10 => format!("RUN find /w -mindepth 1 {LOOK} > /sum{mark}"),
         10 => format!("RUN rm -rf /w/{name} && mkdir -p /w/{name} && echo {mark} > /w/{name}/f"),
         11 => format!(

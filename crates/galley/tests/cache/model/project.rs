@@ -30,7 +30,9 @@ pub struct Project {
     dockerfile: String,
     args: BTreeMap<String, String>,
     target: Option<String>,
-    clean_builds: usize,
+    /// Comparisons so far, and how many of them were of builds that succeeded.
+    compared: usize,
+    succeeded: usize,
 }
 
 /// What a build made, to be compared.
@@ -58,7 +60,7 @@ impl Project {
         let store = machine.open(None);
         let sandbox = LinuxSandbox::probe(store.root()).unwrap();
         let (args, target) = (BTreeMap::new(), None);
-        Self { machine, store, sandbox, dockerfile: String::new(), args, target, clean_builds: 0 }
+        Self { machine, store, sandbox, dockerfile: String::new(), args, target, compared: 0, succeeded: 0 }
     }
 
     /// Does one operation. What the file system refuses (a file that is not there) is not done.
@@ -141,8 +143,8 @@ impl Project {
         if !problems.is_empty() {
             return Err(format!("the store is not whole: {problems:?}"));
         }
-        self.clean_builds += 1;
-        let root = self.machine.path(&format!("clean-{}", self.clean_builds));
+        self.compared += 1;
+        let root = self.machine.path(&format!("clean-{}", self.compared));
         let options = StoreOptions {
             create: true,
             snapshotter: Some(self.machine.snapshotter),
@@ -153,7 +155,10 @@ impl Project {
         drop(clean_store);
         Store::remove(&root).unwrap();
         match (here, clean) {
-            (Ok(here), Ok(clean)) => differences(&here, &clean),
+            (Ok(here), Ok(clean)) => {
+                self.succeeded += 1;
+                differences(&here, &clean)
+            }
             (Err(here), Err(clean)) if here == clean => Ok(()),
             (here, clean) => Err(format!(
                 "here: {}\nclean: {}",
@@ -164,7 +169,8 @@ impl Project {
     }
 
     /// What holds after every case: a rebuild runs nothing and gives the same image, and all bytes are what they must be.
-    pub fn finish(self) -> Result<(), String> {
+    /// Returns how many builds were compared that succeeded, and how many that failed alike.
+    pub fn finish(self) -> Result<(usize, usize), String> {
         if let Ok(first) = self.build(&self.store, &CachePolicy::Use) {
             let second = self.build(&self.store, &CachePolicy::Use)?;
             if second.ran != 0 || second.built.id != first.built.id {
@@ -175,7 +181,10 @@ impl Project {
             }
         }
         let problems = self.store.check(true).map_err(|error| error.to_string())?;
-        if problems.is_empty() { Ok(()) } else { Err(format!("the store is not whole: {problems:?}")) }
+        match problems.is_empty() {
+            true => Ok((self.succeeded, self.compared - self.succeeded)),
+            false => Err(format!("the store is not whole: {problems:?}")),
+        }
     }
 
     fn build(&self, store: &Store, policy: &CachePolicy) -> Result<Image, String> {
@@ -218,6 +227,7 @@ impl Project {
             source_date_epoch: None,
             tags: vec!["test/app".parse().unwrap()],
             outputs: Vec::new(),
+            store_image: true,
         }
     }
 }
