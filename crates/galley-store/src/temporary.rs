@@ -2,7 +2,6 @@
 //! died is swept by the next that opens the store.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
