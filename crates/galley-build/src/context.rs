@@ -24,7 +24,7 @@ use std::sync::{Mutex, PoisonError};
 use galley_image::{ContentDigest, Tree, TreePath};
 use galley_store::{StatCache, Store, StoreError};
 use galley_syntax::ignore::IgnoreFile;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::copy::HiddenBy;
@@ -149,13 +149,16 @@ impl Context {
         on_disk(&self.root, path)
     }
 
-    /// The line of the ignore file that keeps an existing path out of the tree.
+    /// What keeps an existing path out of the tree.
     #[must_use]
     pub fn hidden(&self, path: &TreePath) -> Option<HiddenBy> {
-        let pattern = self.ignore.patterns.excluded(path.as_bytes())?;
         let name = OsStr::from_bytes(path.as_bytes());
-        rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        Some(HiddenBy { file: self.ignore.name.clone(), line: pattern.line, pattern: pattern.text.clone() })
+        let stat = rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        if let Some(by) = self.ignore.patterns.excluded(path.as_bytes()) {
+            let (file, pattern) = (self.ignore.name.clone(), by.text.clone());
+            return Some(HiddenBy::Line { file, line: by.line, pattern });
+        }
+        (FileType::from_raw_mode(stat.st_mode) == FileType::Socket).then_some(HiddenBy::Socket)
     }
 
     /// Opens a file of the tree. A link that has taken the place of the file, or of a directory above it, is not followed: it

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
 use galley_build::context::{Context, Ignore, scan};
-use galley_build::copy::{SelectOptions, Source, SourceBytes, digest, hash_missing, select};
+use galley_build::copy::{HiddenBy, SelectOptions, Source, SourceBytes, digest, hash_missing, select};
 use galley_image::{TreeDigest, TreePath};
 use galley_store::{OpenOptions, Store};
 use galley_syntax::ignore::IgnoreFile;
@@ -80,8 +80,8 @@ fn ignored_files_stay_out_and_say_why() {
     let context = scanned(&store, &root, "# c\na\n!a/b/keep\n", 2);
     assert_eq!(paths(&context), ["/", "/a", "/a/b", "/a/b/keep", "/top"]);
     let hidden = |path: &str| context.hidden(&TreePath::clean(path.as_bytes()).unwrap());
-    let by = hidden("a/x").unwrap();
-    assert_eq!((by.line, by.pattern.as_str(), by.file.as_str()), (2, "a", ".dockerignore"));
+    let by = HiddenBy::Line { file: ".dockerignore".into(), line: 2, pattern: "a".into() };
+    assert_eq!(hidden("a/x"), Some(by));
     assert!(hidden("a/none").is_none() && hidden("top").is_none());
 }
 

@@ -7,15 +7,20 @@ use galley_syntax::suggest;
 
 use super::Source;
 
-/// The line of an ignore file that keeps a path out of the build context.
+/// What keeps an existing path out of the build context.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HiddenBy {
-    /// The file's name: `.dockerignore`, `app.Dockerfile.dockerignore`.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// The pattern in that line.
-    pub pattern: String,
+pub enum HiddenBy {
+    /// A line of an ignore file.
+    Line {
+        /// The file's name: `.dockerignore`, `app.Dockerfile.dockerignore`.
+        file: String,
+        /// The line, from 1.
+        line: u32,
+        /// The pattern in that line.
+        pattern: String,
+    },
+    /// It is a socket, which no image can hold.
+    Socket,
 }
 
 /// A source word that nothing matches.
@@ -29,7 +34,7 @@ pub struct NothingFound {
     pub nearest: Vec<String>,
     /// The link at that path and what it points to, where there is one that leads nowhere.
     pub dangling: Option<(String, String)>,
-    /// Set where the path exists and an ignore file keeps it out.
+    /// Set where the path exists and something keeps it out.
     pub hidden_by: Option<HiddenBy>,
 }
 
@@ -64,11 +69,15 @@ impl NothingFound {
     /// What to do about it, in one or two sentences; empty where nothing is known.
     #[must_use]
     pub fn help(&self) -> String {
-        if let Some(HiddenBy { file, line, pattern }) = &self.hidden_by {
-            return format!(
-                "the file is there, but line {line} of {file} (`{pattern}`) keeps it out: remove that line, or add `!{}` below it",
-                self.pattern.trim_start_matches("./").trim_start_matches('/')
-            );
+        match &self.hidden_by {
+            Some(HiddenBy::Line { file, line, pattern }) => {
+                return format!(
+                    "the file is there, but line {line} of {file} (`{pattern}`) keeps it out: remove that line, or add `!{}` below it",
+                    self.pattern.trim_start_matches("./").trim_start_matches('/')
+                );
+            }
+            Some(HiddenBy::Socket) => return "it is a socket, which no image can hold".to_owned(),
+            None => {}
         }
         if let Some((link, target)) = &self.dangling {
             return format!(

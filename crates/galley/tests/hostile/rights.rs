@@ -102,3 +102,17 @@ fn files_of_layers_are_out_of_reach_for_others() {
     let layers = fs::metadata(lab.store.join("layers")).unwrap();
     assert_eq!(layers.mode() & 0o7777, 0o700);
 }
+
+#[test]
+fn sockets_are_left_out() {
+    let lab = Lab::new();
+    fs::create_dir(lab.context().join("run")).unwrap();
+    fs::write(lab.context().join("run/file"), "x").unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(lab.context().join("run/socket")).unwrap();
+    lab.build("FROM scratch\nCOPY run /run\n", &["-t", "app"]).succeeded();
+    let listed = lab.run(&["ls", "app", "run"]);
+    assert!(listed.stdout.contains("file") && !listed.stdout.contains("socket"), "{listed:?}");
+    lab.build("FROM scratch\nCOPY run/socket /\n", &[]).failed_with(
+        "`run/socket` matches nothing in the build context; it is a socket, which no image can hold",
+    );
+}
