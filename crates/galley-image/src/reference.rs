@@ -130,12 +130,13 @@ impl FromStr for Reference {
                 },
             );
         }
-        if registry.len() + 1 + repository.len() > 255 {
-            return Err(ReferenceError::TooLong(text.into()));
-        }
         let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
         let official = registry == "docker.io" && !repository.contains('/');
         let repository = if official { format!("library/{repository}") } else { repository.into() };
+        // Of the whole name, so that a name is the same however much of it was written.
+        if registry.len() + 1 + repository.len() > 255 {
+            return Err(ReferenceError::TooLong(text.into()));
+        }
         let tag = tag.map(str::to_owned).or_else(|| digest.is_none().then(|| "latest".into()));
         Ok(Self { registry: registry.into(), repository, tag, digest })
     }

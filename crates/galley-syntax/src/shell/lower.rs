@@ -20,7 +20,7 @@ const LONGEST: usize = 1 << 20;
 /// Parses and lowers.
 pub(super) fn parse(text: &SourceText) -> Result<Script, ShellError> {
     let whole = text.as_str();
-    if whole.len() > LONGEST || is_too_deep(whole) {
+    if whole.len() > LONGEST || is_too_deep(whole) || has_huge_descriptor(whole) {
         return Err(ShellError::TooComplex { span: text.span() });
     }
     let options = ParserOptions::default();
@@ -67,6 +67,26 @@ fn is_too_deep(text: &str) -> bool {
         }
     }
     backticks > 4 * DEEPEST
+}
+
+/// Whether a number of ten digits or more stands before a redirection. It is no descriptor to any shell, and
+/// brush-parser would panic where it does not fit into 32 bits.
+fn has_huge_descriptor(text: &str) -> bool {
+    const MOST_DIGITS: usize = 9;
+    let mut digits: usize = 0;
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'<' | b'>' if digits > MOST_DIGITS => return true,
+            // The shell joins the lines.
+            b'\\' if bytes.peek() == Some(&b'\n') => {
+                bytes.next();
+            }
+            _ => digits = 0,
+        }
+    }
+    false
 }
 
 /// Turns positions of brush-parser (counted in characters) into ranges of the text.
