@@ -70,9 +70,11 @@ fn is_too_deep(text: &str) -> bool {
 }
 
 /// Whether a number of ten digits or more stands before a redirection. It is no descriptor to any shell, and
-/// brush-parser would panic where it does not fit into 32 bits.
+/// brush-parser would panic where it does not fit into 32 bits. Behind a here-document brush-parser's positions are off, and
+/// a number counts as a descriptor with blanks behind it too.
 fn has_huge_descriptor(text: &str) -> bool {
     const MOST_DIGITS: usize = 9;
+    let heredoc = text.contains("<<");
     let mut digits: usize = 0;
     let mut bytes = text.bytes().peekable();
     while let Some(byte) = bytes.next() {
@@ -83,6 +85,7 @@ fn has_huge_descriptor(text: &str) -> bool {
             b'\\' if bytes.peek() == Some(&b'\n') => {
                 bytes.next();
             }
+            b' ' | b'\t' if heredoc => {}
             _ => digits = 0,
         }
     }
