@@ -32,7 +32,8 @@ pub enum ShellError {
         /// Where it stopped.
         span: Span,
     },
-    /// Nested or long beyond what is parsed (64 levels, 10 of parentheses, 1 MiB, 9 digits of a descriptor).
+    /// Nested or long beyond what is parsed (64 levels, 10 of parentheses, 1 MiB, 9 digits of a descriptor), or one of the
+    /// texts on which the parser itself fails.
     #[error("the shell command is too deep or too long to be analysed")]
     TooComplex {
         /// All of it.

@@ -1,6 +1,7 @@
 //! From brush-parser's tree to ours, character positions turned into spans of the file.
 
 use std::ops::Range;
+use std::panic::catch_unwind;
 
 use brush_parser::ast::{self as brush, SourceLocation};
 use brush_parser::{ParseError, Parser, ParserOptions, SourcePosition, SourceSpan};
@@ -25,11 +26,14 @@ pub(super) fn parse(text: &SourceText) -> Result<Script, ShellError> {
     }
     let options = ParserOptions::default();
     let lower = Lower::new(text);
-    match Parser::new(whole.as_bytes(), &options).parse_program() {
-        Ok(program) => Ok(Script {
+    // brush-parser panics on a few texts that no shell takes either, such as an open here-document in an open expansion.
+    let parsed = catch_unwind(|| Parser::new(whole.as_bytes(), &options).parse_program());
+    match parsed {
+        Ok(Ok(program)) => Ok(Script {
             lists: program.complete_commands.iter().flat_map(|commands| lower.lists(commands)).collect(),
         }),
-        Err(error) => Err(lower.error(&error)),
+        Ok(Err(error)) => Err(lower.error(&error)),
+        Err(_) => Err(ShellError::TooComplex { span: text.span() }),
     }
 }
 
