@@ -156,7 +156,7 @@ fn many_at_once_from_one_sandbox() {
 fn the_sandbox_dies_with_galley() {
     for init in ["true", "false"] {
         let sleep = unique_sleep(if init == "true" { 3 } else { 4 });
-        let mut galley = Command::new(std::env::current_exe().unwrap())
+        let mut galley = Command::new("/proc/self/exe")
             .args(["--exact", "lifetime::role", "--nocapture"])
             .env(ROLE, &sleep)
             .env("INIT", init)
@@ -185,7 +185,7 @@ fn role() {
 #[test]
 fn inherited_streams_are_galleys_own() {
     // The role's output goes to a pipe of this test, through a sandbox that inherits it.
-    let mut galley = Command::new(std::env::current_exe().unwrap())
+    let mut galley = Command::new("/proc/self/exe")
         .args(["--exact", "lifetime::inheriting_role", "--nocapture"])
         .env(ROLE, "inherit")
         .stdin(Stdio::piped())
