@@ -88,7 +88,8 @@ fn a_user_without_subordinate_ids_is_told_which_line_to_add() {
 #[allow(clippy::needless_pass_by_value, reason = "the socket closes here")]
 fn serve(socket: OwnedFd) {
     let me = format!("user {}", rustix::process::getuid().as_raw());
-    rustix::net::send(&socket, me.as_bytes(), SendFlags::NOSIGNAL).unwrap();
+    // Most roles end without listening.
+    let _ = rustix::net::send(&socket, me.as_bytes(), SendFlags::NOSIGNAL);
 }
 
 #[test]
