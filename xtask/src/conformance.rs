@@ -53,14 +53,10 @@ pub fn main(args: &[String]) -> Result<bool> {
             continue;
         }
         count += 1;
-        let prepared = case.prepare()?;
-        let made = galley.run(&case, &prepared)?;
-        if options.accept {
-            fs::write(path.with_extension("expected"), made.to_string())?;
-        }
-        for peer in &peers {
-            findings += usize::from(!compare(&case, &made, &peer.run(&case, &prepared)?, peer, &options));
-        }
+        findings += run(&case, &path, &galley, &peers, &options).unwrap_or_else(|problem| {
+            println!("== {}: {problem}\n", case.name);
+            1
+        });
     }
     if options.accept {
         let page = root().join("docs/conformance.md");
@@ -68,6 +64,23 @@ pub fn main(args: &[String]) -> Result<bool> {
     }
     println!("conformance: {count} case(s), {findings} finding(s)");
     Ok(findings == 0)
+}
+
+/// Builds a case with everybody: how much was found.
+fn run(case: &Case, path: &Path, galley: &Galley, peers: &[Peer], options: &Options) -> Result<usize> {
+    let prepared = case.prepare()?;
+    let made = galley.run(case, &prepared)?;
+    let mut findings = 0;
+    if let Err(problem) = made.fits(case) {
+        println!("== {problem}\n");
+        findings += 1;
+    } else if options.accept {
+        fs::write(path.with_extension("expected"), made.to_string())?;
+    }
+    for peer in peers {
+        findings += usize::from(!compare(case, &made, &peer.run(case, &prepared)?, peer, options));
+    }
+    Ok(findings)
 }
 
 /// Whether the peer agrees, or the case says why not. Says what it found.

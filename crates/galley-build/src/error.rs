@@ -35,6 +35,16 @@ pub enum BuildError {
     /// A build context cannot be read.
     #[error(transparent)]
     Context(#[from] ContextError),
+    /// A line of an ignore file is no pattern.
+    #[error("line {line} of {file}: {problem}; correct or delete that line")]
+    IgnoreFile {
+        /// The file's name.
+        file: String,
+        /// The line, from 1.
+        line: u32,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The Dockerfile came without a context and wants files of it.
     #[error(
         "the Dockerfile reads the build context, and there is none: give a directory instead of `-`, or pass a tar on standard input"

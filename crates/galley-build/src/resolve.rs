@@ -11,6 +11,7 @@ use galley_image::{ChainId, Descriptor, DiffId, ImageConfig, Manifest, Platform,
 use galley_plan::{ImageName, ImageNeed, Resolved, ResolvedImage, Stages};
 use galley_registry::{Images, OciLayout, RemoteImage};
 use galley_store::{Image, ImageLayer, Lease, NewImage};
+use galley_syntax::LineIndex;
 use galley_syntax::Span;
 use galley_syntax::ignore::IgnoreFile;
 
@@ -225,8 +226,8 @@ impl Resolver<'_> {
 
     fn context(&self, name: &str) -> Result<Context, BuildError> {
         if name.is_empty() {
-            let ignore =
-                self.request.ignore.as_ref().map(|(name, bytes)| ignore(name, bytes)).unwrap_or_default();
+            let given = self.request.ignore.as_ref();
+            let ignore = given.map(|(name, bytes)| self.ignore(name, bytes)).transpose()?.unwrap_or_default();
             return match &self.request.context {
                 ContextSource::Directory(directory) | ContextSource::Unpacked(directory) => {
                     self.scan(directory, ignore)
@@ -239,11 +240,26 @@ impl Resolver<'_> {
         };
         let file = directory.join(".dockerignore");
         let ignored = match std::fs::read(&file) {
-            Ok(bytes) => ignore(&file.display().to_string(), &bytes),
+            Ok(bytes) => self.ignore(&file.display().to_string(), &bytes)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ignore::default(),
             Err(source) => return Err(ContextError::Io { action: "read", path: file, source }.into()),
         };
         self.scan(directory, ignored)
+    }
+
+    /// The patterns of an ignore file. One that cannot be understood is an error: what it should leave out would be copied.
+    fn ignore(&self, name: &str, bytes: &[u8]) -> Result<Ignore, BuildError> {
+        let (patterns, problems) = IgnoreFile::parse(bytes);
+        let lines = LineIndex::new(bytes);
+        for problem in problems {
+            let line = lines.line_column(problem.span.start).line;
+            if problem.is_error() {
+                return Err(BuildError::IgnoreFile { file: name.to_owned(), line, problem: problem.message });
+            }
+            let message = format!("line {line} of {name}: {}", problem.message);
+            self.events.event(&Event::Warning { step: None, message });
+        }
+        Ok(Ignore { name: name.to_owned(), patterns })
     }
 
     fn scan(&self, directory: &Path, ignore: Ignore) -> Result<Context, BuildError> {
@@ -255,11 +271,6 @@ impl Resolver<'_> {
         }
         Ok(context)
     }
-}
-
-fn ignore(name: &str, bytes: &[u8]) -> Ignore {
-    let (patterns, _) = IgnoreFile::parse(bytes);
-    Ignore { name: name.to_owned(), patterns }
 }
 
 /// An image that the store has.

@@ -24,6 +24,9 @@ pub use error::ConfigError;
 use file::RegistryTable;
 use file::{ConfigFile, Origin};
 
+/// The variable, and the build argument, that dates everything in an image (reproducible-builds.org).
+pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// Everything that the environment and the configuration say.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -169,12 +172,18 @@ impl Config {
         }
     }
 
-    /// `SOURCE_DATE_EPOCH`: seconds since 1970; with `reproducible`, 0 where it is not set.
+    /// `SOURCE_DATE_EPOCH`, seconds since 1970: as the build argument `given`, else from the environment; with `reproducible`, 0 where
+    /// neither is set.
     ///
     /// # Errors
     /// [`ConfigError::SourceDateEpoch`] for a value that is no number.
-    pub fn source_date_epoch(&self, reproducible: bool) -> Result<Option<i64>, ConfigError> {
-        match self.environment.text("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) {
+    pub fn source_date_epoch(
+        &self,
+        given: Option<&String>,
+        reproducible: bool,
+    ) -> Result<Option<i64>, ConfigError> {
+        let set = given.cloned().or_else(|| self.environment.text(SOURCE_DATE_EPOCH));
+        match set.filter(|value| !value.is_empty()) {
             Some(value) => {
                 let seconds = value.parse().ok().filter(|seconds: &i64| *seconds >= 0);
                 seconds.map(Some).ok_or(ConfigError::SourceDateEpoch(value))

@@ -9,7 +9,7 @@ use galley_build::request::{BuildRequest, CachePolicy, NetworkMode};
 use galley_image::Platform;
 
 use crate::cli::{BuildArgs, NetworkArg, SourceArgs};
-use crate::config::Config;
+use crate::config::{Config, SOURCE_DATE_EPOCH};
 use crate::error::Error;
 use source::Source;
 
@@ -21,7 +21,7 @@ pub fn build(args: &BuildArgs, source: &Source, config: &Config) -> Result<Build
     let mut request = plan(&args.source, source, config)?;
     request.secrets = options::secrets(&args.secret, config)?;
     request.cache = cache(args);
-    request.source_date_epoch = config.source_date_epoch(args.reproducible)?;
+    date(&mut request, config, args.reproducible)?;
     let outputs = output::outputs(&args.output)?;
     request.tags = options::tags("--tag", &args.tags)?;
     for name in options::tags("--output", &outputs.names)? {
@@ -39,7 +39,7 @@ pub fn build(args: &BuildArgs, source: &Source, config: &Config) -> Result<Build
 /// # Errors
 /// As [`build`].
 pub fn plan(args: &SourceArgs, source: &Source, config: &Config) -> Result<BuildRequest, Error> {
-    Ok(BuildRequest {
+    let mut request = BuildRequest {
         dockerfile: source.dockerfile.clone(),
         dockerfile_name: source.name.clone(),
         context: source.context.clone(),
@@ -57,7 +57,19 @@ pub fn plan(args: &SourceArgs, source: &Source, config: &Config) -> Result<Build
         tags: Vec::new(),
         outputs: Vec::new(),
         store_image: false,
-    })
+    };
+    date(&mut request, config, false)?;
+    Ok(request)
+}
+
+/// Sets the time of everything that is made, which steps see as the build argument that docker gives them.
+fn date(request: &mut BuildRequest, config: &Config, reproducible: bool) -> Result<(), Error> {
+    let given = request.build_args.get(SOURCE_DATE_EPOCH);
+    request.source_date_epoch = config.source_date_epoch(given, reproducible)?;
+    if let Some(seconds) = request.source_date_epoch {
+        request.build_args.insert(SOURCE_DATE_EPOCH.into(), seconds.to_string());
+    }
+    Ok(())
 }
 
 fn cache(args: &BuildArgs) -> CachePolicy {

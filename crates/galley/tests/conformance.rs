@@ -45,6 +45,7 @@ fn every_case_comes_out_as_expected() {
 fn check(galley: &Galley, path: &Path) -> Result<(), String> {
     let case = Case::read(path)?;
     let made = galley.run(&case, &case.prepare()?)?;
+    made.fits(&case)?;
     expect::file(&path.with_extension("expected"), &made.to_string())
 }
 

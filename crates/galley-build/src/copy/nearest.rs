@@ -6,6 +6,7 @@ use galley_image::{Tree, TreePath};
 use galley_syntax::suggest;
 
 use super::Source;
+use super::select::fixed_part;
 
 /// What keeps an existing path out of the build context.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl NothingFound {
             searched: source.name.to_owned(),
             nearest: nearest(source.tree, &path),
             dangling: link.map(|target| (path.display(), String::from_utf8_lossy(target).into_owned())),
-            hidden_by: source.hidden.and_then(|hidden| hidden(&path)),
+            hidden_by: source.hidden.and_then(|hidden| hidden(&fixed_part(&path))),
         }
     }
 

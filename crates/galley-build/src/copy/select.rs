@@ -63,7 +63,7 @@ pub enum SelectError {
 /// What `pattern`, one source word of COPY or ADD, selects in `source`.
 ///
 /// # Errors
-/// [`SelectError`]. A wildcard that matches nothing is no error; see [`Selection::missed`].
+/// [`SelectError`]. A wildcard that matches nothing in a directory that is there is no error; see [`Selection::missed`].
 pub fn select<'t>(
     source: &Source<'t>,
     pattern: &str,
@@ -100,7 +100,25 @@ fn matched<'t>(source: &Source<'t>, pattern: &str) -> Result<Selection<'t>, Sele
         groups.push(group(source, pattern, path)?);
     }
     let missed = groups.is_empty().then(|| NothingFound::new(source, pattern));
-    Ok(Selection { groups, missed })
+    match missed {
+        // The directory before the first wildcard has to be there.
+        Some(missed) if !fixed_part_exists(source, pattern)? => {
+            Err(SelectError::NothingFound(Box::new(missed)))
+        }
+        missed => Ok(Selection { groups, missed }),
+    }
+}
+
+/// Whether that exists which `pattern` names before its first wildcard.
+fn fixed_part_exists(source: &Source<'_>, pattern: &str) -> Result<bool, SelectError> {
+    let fixed = resolve(source, pattern, fixed_part(&clean(pattern, pattern)?).as_bytes())?;
+    Ok(fixed.is_root() || source.tree.get(&fixed).is_some())
+}
+
+/// The components of `path` before the first one with a wildcard.
+pub(super) fn fixed_part(path: &TreePath) -> TreePath {
+    let components = path.components().take_while(|component| !has_wildcard(component));
+    components.fold(TreePath::root(), |fixed, component| fixed.join(component))
 }
 
 /// The paths that `pattern` matches: itself where it has no wildcard, whether it exists or not.

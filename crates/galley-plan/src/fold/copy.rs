@@ -228,7 +228,11 @@ impl Fold<'_, '_> {
     }
 
     fn owner(&mut self, word: &Word, link: bool) -> Option<String> {
-        let owner = self.text(word)?;
+        let mut owner = self.text(word)?;
+        // A group alone is root's, as in docker.
+        if owner.len() > 1 && owner.starts_with(':') {
+            owner.insert(0, '0');
+        }
         let problem = if !values::is_owner(&owner) {
             Diagnostic::error("invalid-owner", word.span(), format!("`{owner}` is no owner"))
                 .help("write `user`, `user:group` or numbers, such as `--chown=1000:1000`")

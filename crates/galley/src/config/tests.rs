@@ -127,12 +127,13 @@ fn the_epoch_is_a_number_or_an_error() {
         let environment = Environment::of(&[("SOURCE_DATE_EPOCH", value)]);
         Config::load(&Global { store: None, config: None }, None, environment).unwrap()
     };
-    assert_eq!(config("1700000000").source_date_epoch(false).unwrap(), Some(1_700_000_000));
-    assert_eq!(config("").source_date_epoch(false).unwrap(), None);
-    assert_eq!(config("").source_date_epoch(true).unwrap(), Some(0));
+    assert_eq!(config("1700000000").source_date_epoch(None, false).unwrap(), Some(1_700_000_000));
+    assert_eq!(config("").source_date_epoch(None, false).unwrap(), None);
+    assert_eq!(config("").source_date_epoch(None, true).unwrap(), Some(0));
+    assert_eq!(config("1").source_date_epoch(Some(&"2".into()), true).unwrap(), Some(2));
     assert!(
-        config("yesterday").source_date_epoch(true).is_err()
-            && config("-1").source_date_epoch(false).is_err()
+        config("yesterday").source_date_epoch(None, true).is_err()
+            && config("-1").source_date_epoch(None, false).is_err()
     );
 }
 
