@@ -88,7 +88,8 @@ fn compare(case: &Case, ours: &Outcome, theirs: &Outcome, peer: &Peer, options: 
     let name = peer.tool.name();
     let difference = match (ours, theirs) {
         (Outcome::Built(ours), Outcome::Built(theirs)) => {
-            let [ours, theirs] = [ours, theirs].map(|lines| peer.comparable(lines).join("\n") + "\n");
+            let (ours, theirs) = (peer.comparable(ours), peer.comparable(theirs));
+            let (ours, theirs) = (timed_alike(&ours, &theirs, peer), timed_alike(&theirs, &ours, peer));
             (ours != theirs).then(|| expect::diff(&theirs, &ours))
         }
         (Outcome::Failed(_), Outcome::Failed(_)) => None,
@@ -118,6 +119,31 @@ fn compare(case: &Case, ours: &Outcome, theirs: &Outcome, peer: &Peer, options: 
             false
         }
     }
+}
+
+/// `lines` as a text, without the times of directories that have none in `others`. Whether the directory that content is copied into takes
+/// over the time of its source differs from build to build in BuildKit.
+fn timed_alike(lines: &[String], others: &[String], peer: &Peer) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let (timeless, unchanged) = match directory_time(line) {
+            Some(time) => (line.replacen(&format!(" {time}"), "", 1), peer.base_has(line)),
+            None => (line.clone(), false),
+        };
+        let path = line.split_inclusive("/ ").next().unwrap_or_default();
+        if unchanged && !others.iter().any(|other| other.starts_with(path)) {
+            continue;
+        }
+        text += if others.contains(&timeless) { &timeless } else { line };
+        text.push('\n');
+    }
+    text
+}
+
+/// The time in the line of a directory.
+fn directory_time(line: &str) -> Option<&str> {
+    let (_, facts) = line.strip_prefix('/')?.split_once("/ ")?;
+    facts.split(' ').find(|fact| fact.starts_with('@'))
 }
 
 fn options(args: &[String]) -> Result<Options> {

@@ -6,6 +6,7 @@ pub(crate) mod refuse;
 use std::collections::BTreeMap;
 
 use galley_image::Platform;
+use galley_syntax::directive::CheckDirective;
 use galley_syntax::suggest;
 use galley_syntax::{Diagnostic, InstructionKind, LineIndex, Parsed, Span};
 
@@ -61,13 +62,14 @@ pub enum NamedContextKind {
 /// Lowers a Dockerfile.
 ///
 /// # Errors
-/// The parser's errors if there are any; else everything that is wrong with the stages' names and bases, and everything
+/// The parser's findings if there are errors among them; else everything that is wrong with the stages' names and bases, and everything
 /// that the targets need and that galley does not build. Each has a span.
 pub fn lower(parsed: &Parsed, options: &LowerOptions) -> Result<Stages, Vec<Diagnostic>> {
     if parsed.has_errors() {
         return Err(parsed.diagnostics.clone());
     }
-    let mut findings = Findings::default();
+    let mut findings = Findings::from_warnings(parsed.diagnostics.clone());
+    findings.extend(parsed.directives.check.as_ref().and_then(unchecked));
     let escape = parsed.directives.escape;
     let globals = globals(parsed, options, &mut findings);
     let list = stages(parsed, &globals, options);
@@ -79,6 +81,12 @@ pub fn lower(parsed: &Parsed, options: &LowerOptions) -> Result<Stages, Vec<Diag
     refuse_unsupported(&stages, &mut findings);
     stages.warnings = findings.into_result()?;
     Ok(stages)
+}
+
+/// A warning where checks should fail the build: there are none to do it.
+fn unchecked(check: &CheckDirective) -> Option<Diagnostic> {
+    let text = "galley has no build checks yet, so `error=true` does not fail the build";
+    check.error.then(|| Diagnostic::warning("check-error", check.span, text))
 }
 
 /// The scope before the first FROM.

@@ -83,6 +83,14 @@ impl Peer {
         }
     }
 
+    /// Whether the directory that a line of a description is about is one of the base's, with the same mode and owner.
+    pub(super) fn base_has(&self, line: &str) -> bool {
+        let bare =
+            |line: &str| line.split(' ').filter(|word| !word.starts_with('@')).collect::<Vec<_>>().join(" ");
+        let lines = self.base.as_ref().map(|base| base.describe(None)).unwrap_or_default();
+        lines.iter().any(|known| bare(known) == bare(line))
+    }
+
     fn build(
         &self,
         context: &Path,

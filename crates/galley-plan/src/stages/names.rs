@@ -61,8 +61,9 @@ impl Stages {
                 }
             };
         }
-        if let Some(index) = find_by_name(&self.list, name) {
-            return Ok((Source::Stage(index), None));
+        let earlier = self.list.get(..user.index).unwrap_or_default();
+        if let Some(index) = find_by_name(earlier, name).or_else(|| find_by_name(&self.list, name)) {
+            return Ok((Source::Stage(index), (index > user.index).then(|| further_down(name, span))));
         }
         if name.bytes().all(|byte| byte.is_ascii_digit()) {
             return self.by_number(name, span, user).map(|index| (Source::Stage(index), None));
@@ -102,6 +103,12 @@ impl Stages {
         let contexts = self.options.named_contexts.keys().map(String::as_str);
         slip(name, span, names.chain(contexts))
     }
+}
+
+/// A warning for a stage that stands below the one that reads it.
+fn further_down(name: &str, span: Span) -> Diagnostic {
+    let text = format!("the stage `{name}` stands further down, where docker does not look for it");
+    Diagnostic::warning("later-stage", span, text).help("move it above this stage")
 }
 
 /// A warning where `name` is about to be looked up as an image but is nearly the name of a stage or context.
