@@ -46,6 +46,13 @@ impl Findings {
         self.extend(other.warnings);
     }
 
+    /// Takes back the warnings `code` if there is an error `because`, which says more about the same.
+    pub(crate) fn retract(&mut self, code: &str, because: &str) {
+        if self.errors.iter().any(|error| error.code == because) {
+            self.warnings.retain(|warning| warning.code != code);
+        }
+    }
+
     /// Where the collection stands now.
     pub(crate) fn mark(&self) -> Mark {
         Mark { errors: self.errors.len(), warnings: self.warnings.len() }

@@ -45,6 +45,7 @@ impl Stages {
                 self.walk(stage, resolved, &mut marks, &mut reach);
             }
         }
+        reach.findings.retract("later-stage", "stage-cycle");
         reach
     }
 
