@@ -64,7 +64,8 @@ fn unseen(lab: &Lab, project: &Project<'_>, builder: &Builder) -> Result<Vec<&'s
 
     known()?;
     let mode = fs::metadata(&path)?.permissions().mode() & 0o777;
-    let mode = if mode == 0o640 { 0o644 } else { 0o640 };
+    // The plain user has to be able to read it, too.
+    let mode = if mode == 0o754 { 0o644 } else { 0o754 };
     fs::set_permissions(&path, Permissions::from_mode(mode))?;
     build()?;
     if builder.run(project.image, &["stat", "-c", "%a", project.in_image])?.trim() != format!("{mode:o}") {
