@@ -1,10 +1,12 @@
 //! The straight line: parse, lower, resolve, plan, solve, export.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use galley_image::{ChainId, Digest, ImageConfig, Reference, Tree};
+use galley_image::layer_tar::TarProfile;
+use galley_image::{ChainId, DiffId, Digest, ImageConfig, Reference, Tree};
 use galley_plan::{LowerOptions, NamedContextKind, Op, Plan, PlannedStage, Vertex, VertexId};
-use galley_store::{Image, ImageLayer, Lease, NewImage, Snapshot};
+use galley_store::{Image, ImageLayer, LayerId, Lease, NewImage, Snapshot};
 
 use crate::error::BuildError;
 use crate::events::{Event, Events, Exported, Step, StepId};
@@ -225,7 +227,32 @@ fn target(plan: &Plan) -> Result<&PlannedStage, BuildError> {
     plan.targets.first().and_then(|target| plan.stages.get(*target)).ok_or(BuildError::Cancelled)
 }
 
-/// The configuration of the target's image, and its layers. Diff IDs of new layers are hashed side by side.
+/// The diff IDs of layers packed under profiles. Those that are not known yet are hashed side by side.
+fn diff_ids(world: &World<'_>, packed: &[(LayerId, TarProfile)]) -> Result<Vec<DiffId>, BuildError> {
+    let store = world.store;
+    let known = packed.iter().map(|(layer, profile)| store.known_diff_id(*layer, profile));
+    let known = known.collect::<Result<Vec<_>, _>>()?;
+    let unknown: Vec<_> = packed.iter().zip(&known).filter(|(_, known)| known.is_none()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), BuildError> {
+        while let Some(((layer, profile), _)) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
+            store.diff_id(*layer, profile)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..world.threads.min(unknown.len())).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let joined = others.into_iter().map(|other| other.join().unwrap_or(Err(BuildError::Cancelled)));
+        joined.chain([own]).collect::<Result<(), _>>()
+    })?;
+    let asked = packed.iter().zip(known);
+    asked
+        .map(|((layer, profile), known)| known.map_or_else(|| Ok(store.diff_id(*layer, profile)?), Ok))
+        .collect()
+}
+
+/// The configuration of the target's image, and its layers.
 fn assemble(
     request: &BuildRequest,
     world: &World<'_>,
@@ -237,21 +264,11 @@ fn assemble(
     let base = stage.config.rootfs.diff_ids.len();
     let own = chain.get(base..).unwrap_or_default();
     let made_by = stage.history.iter().filter_map(|step| plan.vertex(step.vertex?));
-    let hashed = std::thread::scope(|scope| {
-        let handles: Vec<_> = own
-            .iter()
-            .zip(made_by)
-            .map(|(snapshot, vertex)| {
-                let profile =
-                    export::profile(request.source_date_epoch, has_times_of_a_checkout(plan, vertex));
-                scope.spawn(move || world.store.diff_id(snapshot.layer, &profile))
-            })
-            .collect();
-        let joined = handles
-            .into_iter()
-            .map(|handle| handle.join().map_err(|_| BuildError::Cancelled)?.map_err(BuildError::from));
-        joined.collect::<Result<Vec<_>, BuildError>>()
-    })?;
+    let packed = own.iter().zip(made_by).map(|(snapshot, vertex)| {
+        let profile = export::profile(request.source_date_epoch, has_times_of_a_checkout(plan, vertex));
+        (snapshot.layer, profile)
+    });
+    let hashed = diff_ids(world, &packed.collect::<Vec<_>>())?;
     let mut own_layers = Vec::with_capacity(own.len());
     for (diff_id, snapshot) in hashed.iter().zip(own) {
         own_layers.push(StepLayer { diff_id: *diff_id, created: world.store.layer_created(snapshot.layer)? });

@@ -18,15 +18,23 @@ impl Store {
     /// # Errors
     /// As [`Store::pack_layer`].
     pub fn diff_id(&self, layer: LayerId, profile: &TarProfile) -> Result<DiffId, StoreError> {
+        match self.known_diff_id(layer, profile)? {
+            Some(known) => Ok(known),
+            None => self.pack_layer(layer, profile, &mut io::sink()),
+        }
+    }
+
+    /// The diff ID of a layer packed under a profile, where it was hashed already.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn known_diff_id(&self, layer: LayerId, profile: &TarProfile) -> Result<Option<DiffId>, StoreError> {
         let known = self.inner.database.read(|connection| {
             let sql = "SELECT diff_id FROM diff_ids_1 WHERE layer = ?1 AND profile = ?2";
             let mut select = connection.prepare_cached(sql)?;
             select.query_row(params![layer, name(profile)], |row| row.get(0)).optional()
         })?;
-        match known {
-            Some(known) => Ok(DiffId(Digest::from_sha256(known))),
-            None => self.pack_layer(layer, profile, &mut io::sink()),
-        }
+        Ok(known.map(|known| DiffId(Digest::from_sha256(known))))
     }
 
     /// Packs a layer; returns its diff ID, and remembers it.

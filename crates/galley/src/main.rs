@@ -24,11 +24,6 @@ use clap::Parser;
 use cli::Cli;
 use exit::Exit;
 
-/// A tree of 50,000 files is a few hundred thousand small allocations, made and freed by several threads; the C library's allocator takes a
-/// system call for every 128 KiB of them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let start = Instant::now();
     // A galley that was executed by a descriptor has that one's number for a name. Only people care.
