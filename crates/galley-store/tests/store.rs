@@ -159,21 +159,34 @@ fn an_equal_file_of_another_layer_is_linked_once() {
     let root = tempfile::tempdir().unwrap();
     let store = open(root.path(), KINDS[0]);
     let lease = store.lease().unwrap();
-    let first = base(&store, &lease);
     let prepared = store.prepare(None, &lease).unwrap();
     let mut writer = prepared.writer().unwrap();
-    for name in ["x", "y"] {
-        let source = FileSource::Layer { layer: first.layer, path: path("dir/a") };
+    writer.put_file(&path("one"), &file(3), &mut &b"one"[..]).unwrap();
+    writer.put_file(&path("two"), &file(3), &mut &b"two"[..]).unwrap();
+    writer.put_hardlink(&path("second"), &path("two")).unwrap();
+    let first = prepared.commit_written(writer).unwrap();
+
+    let prepared = store.prepare(None, &lease).unwrap();
+    let mut writer = prepared.writer().unwrap();
+    for (name, from) in [("x", "one"), ("y", "one"), ("z", "two")] {
+        let source = FileSource::Layer { layer: first.layer, path: path(from) };
         writer.put_file_from(&path(name), &file(3), source).unwrap();
     }
     let second = prepared.commit_written(writer).unwrap();
+
     let inode = |layer, name: &str| std::fs::metadata(store.file_path(layer, &path(name))).unwrap().ino();
-    let shared = inode(first.layer, "dir/a");
-    let linked = ["x", "y"].into_iter().filter(|name| inode(second.layer, name) == shared).count();
-    assert_eq!(linked, 1, "two names of one inode in a layer would show");
-    let diff = store.diff(second.layer).unwrap();
-    let Some(Change::Put { entry, .. }) = diff.get(&path("x")) else { panic!() };
-    assert_eq!(entry.file().unwrap().link_group, None);
+    let linked = |name, from| inode(second.layer, name) == inode(first.layer, from);
+    let once = [linked("x", "one"), linked("y", "one")].into_iter().filter(|linked| *linked).count();
+    assert_eq!(once, 1, "two names of one inode in a layer would show");
+    assert!(
+        !linked("z", "two"),
+        "a file with several names is copied: which of them is meant is not looked up"
+    );
+    for name in ["x", "y", "z"] {
+        let diff = store.diff(second.layer).unwrap();
+        let Some(Change::Put { entry, .. }) = diff.get(&path(name)) else { panic!() };
+        assert_eq!(entry.file().unwrap().link_group, None);
+    }
 }
 
 #[test]
