@@ -1,0 +1,1 @@
+//! Mirrors, signatures, indexes, dependencies, downloads: from a list of names to verified `.deb` files.

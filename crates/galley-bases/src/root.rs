@@ -1,0 +1,1 @@
+//! From `.deb` files to a root file system: unpacked, configured, trimmed.
