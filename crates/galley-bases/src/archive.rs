@@ -1,1 +1,5 @@
 //! Mirrors, signatures, indexes, dependencies, downloads: from a list of names to verified `.deb` files.
+
+pub mod deb822;
+pub mod dependency;
+pub mod version;

@@ -9,7 +9,7 @@ pub mod root;
 
 use std::path::PathBuf;
 
-/// A `.deb` file whose size and SHA-256 are those that a signed index gives.
+/// A `.deb` file whose size and SHA-256 are those that a signed index or a lock gives. Lists of them are sorted by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DebFile {
     /// The package's name, such as `libc6`.
@@ -18,6 +18,10 @@ pub struct DebFile {
     pub version: String,
     /// `amd64`, `arm64`, `all` and the like.
     pub architecture: String,
+    /// Bytes.
+    pub size: u64,
+    /// The SHA-256 of the file in lower-case hexadecimal digits.
+    pub sha256: String,
     /// Where the file lies, in the package cache.
     pub path: PathBuf,
 }
