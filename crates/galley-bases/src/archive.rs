@@ -1,5 +1,8 @@
 //! Mirrors, signatures, indexes, dependencies, downloads: from a list of names to verified `.deb` files.
 
+pub mod date;
 pub mod deb822;
 pub mod dependency;
+pub mod openpgp;
+pub mod release;
 pub mod version;
