@@ -1,8 +1,10 @@
 //! Mirrors, signatures, indexes, dependencies, downloads: from a list of names to verified `.deb` files.
 
+pub mod closure;
 pub mod date;
 pub mod deb822;
 pub mod dependency;
+pub mod index;
 pub mod openpgp;
 pub mod release;
 pub mod version;
