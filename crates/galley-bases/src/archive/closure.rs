@@ -13,7 +13,7 @@ use std::collections::HashMap;
 pub use error::{ClosureError, Link};
 
 use super::dependency::{self, Clause};
-use super::index::{Id, Package, Universe};
+use super::index::{Id, Package, Priority, Universe};
 use conflicts::Conflicts;
 use error::{Missing, Reason};
 
@@ -22,12 +22,16 @@ use error::{Missing, Reason};
 pub enum Variant {
     /// None: a root for one program.
     Only,
-    /// Those that every system has.
+    /// Those that every system has, marked `Essential`.
     Essential,
-    /// The same, and `apt`.
+    /// The same, those of priority `required`, and `apt`: what `debootstrap` and `mmdebstrap` call so.
     #[default]
     Minbase,
 }
+
+/// Essential packages of bookworm and trixie need the package `usrmerge`, which moves `/bin` into `/usr` with half of Perl's help, or this one, which only
+/// says that it is so; and in the roots that galley makes it is so. Suites that do not have it do not need it.
+const MERGED: &str = "usr-is-merged";
 
 /// A package that was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,18 +74,30 @@ pub fn pin(asked: &str) -> (&str, Option<&str>) {
 }
 
 fn roots(universe: &Universe<'_>, variant: Variant, asked: &[String]) -> Result<Vec<Id>, ClosureError> {
-    let mut roots: Vec<Id> = match variant {
-        Variant::Only => Vec::new(),
-        _ => universe.ids().filter(|id| universe.package(*id).essential).collect(),
+    let belongs = |id: &Id| {
+        let package = universe.package(*id);
+        let required = variant == Variant::Minbase && package.priority == Priority::Required;
+        variant != Variant::Only && (package.essential || required || package.name == MERGED)
     };
+    let mut roots: Vec<Id> = universe.ids().filter(belongs).collect();
     let apt = (variant == Variant::Minbase).then_some("apt");
     for asked in apt.into_iter().chain(asked.iter().map(String::as_str)) {
         let (name, version) = pin(asked);
-        roots.push(universe.real(name).ok_or_else(|| error::unknown(universe, name, version))?);
+        let real = universe.real(name);
+        let found = real.or_else(|| only_provider(universe, name).filter(|_| version.is_none()));
+        roots.push(found.ok_or_else(|| error::unknown(universe, name, version))?);
     }
     roots.sort_by_key(|id| universe.package(*id).name);
     roots.dedup();
     Ok(roots)
+}
+
+/// As apt does it: a virtual package may be asked for where there is no choice.
+fn only_provider(universe: &Universe<'_>, name: &str) -> Option<Id> {
+    let clauses = dependency::parse(name).ok()?;
+    let mut providers = universe.candidates(clauses.first()?.alternatives.first()?);
+    let first = providers.next();
+    first.filter(|_| providers.next().is_none())
 }
 
 fn finish<'a>(attempt: &Attempt<'_, 'a>) -> Result<Vec<Chosen<'a>>, ClosureError> {

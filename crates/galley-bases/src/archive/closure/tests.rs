@@ -30,9 +30,10 @@ fn only(lines: &str, asked: &str) -> Result<String, String> {
 
 #[test]
 fn variants() {
-    let lines = "base 1 ~ Essential: yes ~ Pre-Depends: libc\nlibc 1\napt 1 ~ Depends: gpg\ngpg 1\nx 1";
-    assert_eq!(solve(lines, Variant::Essential, "").unwrap(), "base libc");
-    assert_eq!(solve(lines, Variant::Minbase, "").unwrap(), "apt base gpg libc");
+    let lines = "base 1 ~ Essential: yes ~ Pre-Depends: libc, usrmerge | usr-is-merged\nlibc 1\nusr-is-merged 1\nusrmerge 1\n\
+        apt 1 ~ Depends: gpg\ngpg 1\nmount 1 ~ Priority: required\nx 1";
+    assert_eq!(solve(lines, Variant::Essential, "").unwrap(), "base libc usr-is-merged");
+    assert_eq!(solve(lines, Variant::Minbase, "").unwrap(), "apt base gpg libc mount usr-is-merged");
     assert_eq!(solve(lines, Variant::Only, "x").unwrap(), "x");
     assert_eq!(
         solve("base 1 ~ Essential: yes", Variant::Minbase, "").unwrap_err(),
@@ -60,6 +61,7 @@ fn virtual_packages() {
     assert_eq!(only(lines, "a b").unwrap(), "a b");
     assert_eq!(only(lines, "c").unwrap(), "c d");
     assert_eq!(only("a 1 ~ Provides: me ~ Conflicts: me ~ Depends: me", "a").unwrap(), "a");
+    assert_eq!(only("libxslt1-dev 1 ~ Provides: libxslt-dev", "libxslt-dev").unwrap(), "libxslt1-dev");
     assert_eq!(
         only(lines, "mta").unwrap_err(),
         "no suite has a package `mta`, but some provide it; ask for one of them: z, b, d"
