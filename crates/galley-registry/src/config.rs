@@ -113,7 +113,8 @@ impl Default for Retries {
 
 impl Retries {
     /// The wait after failed try number `tried`, counted from 1; `None` when that was the last one.
-    pub(crate) fn wait_after(&self, tried: u32) -> Option<Duration> {
+    #[must_use]
+    pub fn wait_after(&self, tried: u32) -> Option<Duration> {
         let doublings = tried.saturating_sub(1).min(16);
         (tried < self.attempts).then(|| self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait))
     }

@@ -299,7 +299,7 @@ pub enum Failure {
     #[error("the host `{0}` is not known: check the name and the network")]
     UnknownHost(String),
     /// Nobody listens.
-    #[error("nobody answers at {0}: is the registry running, and the port right?")]
+    #[error("nobody answers at {0}: is the server running, and the port right?")]
     Refused(String),
     /// Nothing came for too long.
     #[error("{0} did not answer in time")]

@@ -1,4 +1,4 @@
-//! One HTTP exchange: agents by trust and proxy, redirects, and failures in galley's words.
+//! One HTTP exchange: agents by trust and proxy, redirects, and failures in galley's words. Not only registries are asked this way.
 
 mod agents;
 mod no_proxy;
@@ -10,7 +10,7 @@ use ureq::http::Response;
 use crate::config::RegistryConfig;
 use crate::error::{Failure, RegistryError};
 use agents::{Agents, failure};
-pub(crate) use url::Url;
+pub use url::Url;
 
 /// Whether `host[:port]` is on loopback: docker takes such registries for insecure.
 pub(crate) fn is_loopback_authority(authority: &str) -> bool {
@@ -21,10 +21,12 @@ pub(crate) fn is_loopback_authority(authority: &str) -> bool {
 const MOST_REDIRECTS: usize = 5;
 
 /// What is sent.
-pub(crate) struct Request<'a> {
+pub struct Request<'a> {
+    /// Where to.
     pub url: Url,
     /// Whether the certificate of the URL's own host is checked. Hosts that it redirects to always are.
     pub verify: bool,
+    /// Besides those that every request has.
     pub headers: Vec<(&'static str, String)>,
     /// The `Authorization` header: it goes to the URL's own host alone.
     pub authorization: Option<String>,
@@ -33,29 +35,37 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// A GET without headers of its own.
+    #[must_use]
     pub fn get(url: Url, verify: bool) -> Self {
         Self { url, verify, headers: Vec::new(), authorization: None, form: None }
     }
 }
 
 /// Why there is no answer.
-pub(crate) enum SendError {
+pub enum SendError {
+    /// The network, or who is at its other end.
     Failure(Failure),
     /// The configuration is at fault, not the network.
     Config(RegistryError),
 }
 
 /// Sends requests. Connections are kept and shared by all threads.
-pub(crate) struct Client {
+pub struct Client {
     agents: Agents,
 }
 
 impl Client {
+    /// A client with the proxies, the certificates and the time limits of `config`.
+    #[must_use]
     pub fn new(config: &RegistryConfig) -> Self {
         Self { agents: Agents::new(config) }
     }
 
     /// Sends a request and follows redirects. Any status is an answer.
+    ///
+    /// # Errors
+    /// [`SendError`], where none came.
     pub fn send(&self, request: &Request<'_>) -> Result<Response<Body>, SendError> {
         let mut url = request.url.clone();
         for _ in 0..=MOST_REDIRECTS {
@@ -98,11 +108,13 @@ fn redirect_of_form(url: &Url) -> SendError {
 }
 
 /// A header's value as text.
-pub(crate) fn header<'r>(response: &'r Response<Body>, name: &str) -> Option<&'r str> {
+#[must_use]
+pub fn header<'r>(response: &'r Response<Body>, name: &str) -> Option<&'r str> {
     response.headers().get(name)?.to_str().ok()
 }
 
 /// What kind of failure an error while reading a body is.
-pub(crate) fn body_failure(authority: &str, error: std::io::Error) -> Failure {
+#[must_use]
+pub fn body_failure(authority: &str, error: std::io::Error) -> Failure {
     failure(authority, ureq::Error::from(error))
 }

@@ -9,7 +9,7 @@
 mod auth;
 mod config;
 mod error;
-mod http;
+pub mod http;
 mod images;
 mod interruptible;
 mod layout;

@@ -1,10 +1,11 @@
-//! URLs as far as registries use them.
+//! URLs as far as registries and mirrors use them.
 
 use std::fmt;
 
 /// `http` or `https`, an authority, and the rest with its leading slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Url {
+pub struct Url {
+    /// Whether the scheme is `https`, and not `http`.
     pub https: bool,
     /// Host and port, as written.
     pub authority: String,
@@ -14,6 +15,7 @@ pub(crate) struct Url {
 
 impl Url {
     /// `None` for other schemes, for a missing host, and for names and passwords before the host.
+    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let scheme = |name: &str| {
             let (head, rest) = text.split_at_checked(name.len())?;
@@ -35,6 +37,7 @@ impl Url {
     }
 
     /// Where a `Location` header in an answer from this URL leads (RFC 3986, section 5).
+    #[must_use]
     pub fn join(&self, location: &str) -> Option<Self> {
         if location.contains("://") {
             return Self::parse(location);
@@ -51,16 +54,19 @@ impl Url {
     }
 
     /// Whether both are answered by the same server.
+    #[must_use]
     pub fn same_origin(&self, other: &Self) -> bool {
         self.https == other.https && self.authority.eq_ignore_ascii_case(&other.authority)
     }
 
     /// The host without its port; an IPv6 address without brackets.
+    #[must_use]
     pub fn host(&self) -> &str {
         host_of(&self.authority)
     }
 
     /// The port, written or implied.
+    #[must_use]
     pub fn port(&self) -> u16 {
         let written = self.authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         written.unwrap_or(if self.https { 443 } else { 80 })
