@@ -15,6 +15,7 @@ pub use key::{Keyring, MalformedKeyring};
 pub use packet::MalformedPacket;
 
 use key::Usable;
+pub(super) use key::hex;
 use signature::{Signature, SignatureType};
 
 /// A signature that holds.

@@ -253,7 +253,7 @@ fn made_of<'a>(
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::archive) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02X}");
         text
