@@ -2,10 +2,9 @@
 //!
 //! Exit codes: 0 done and nothing to complain about, 1 a finding or a missed bar, 2 not understood or not able to.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use xtask::{Result, bench, conformance, examples, tidy};
+use xtask::{Result, bases, bench, conformance, examples, tidy, workspace_root};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -13,6 +12,7 @@ usage: cargo xtask TASK
   tidy                         the house's rules that no compiler checks
   bench [OPTIONS] [CASE...]    galley as whole processes, beside a control and its peers; `bench --help` for more
   examples [OPTIONS] [NAME...] builds, runs and measures what is in examples/; `examples --help` for more
+  bases [OPTIONS] [NAME...]    what is in bases/ tests its toolchains; `bases --help` for more
   conformance [OPTIONS] [CASE...]
                                the cases of the Dockerfile language, beside the peers; `conformance --help` for more
 ";
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "tidy" && rest.is_empty() => run_tidy(),
         Some((task, rest)) if task == "bench" => bench::main(rest),
         Some((task, rest)) if task == "examples" => examples::main(rest),
+        Some((task, rest)) if task == "bases" => bases::main(rest),
         Some((task, rest)) if task == "conformance" => conformance::main(rest),
         _ => {
             eprint!("{USAGE}");
@@ -47,10 +48,4 @@ fn run_tidy() -> Result<bool> {
     }
     println!("tidy: {} problem(s)", problems.len());
     Ok(problems.is_empty())
-}
-
-/// The directory of the workspace that this program was built from.
-fn workspace_root() -> &'static Path {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own.parent().unwrap_or(own)
 }

@@ -8,6 +8,7 @@ use galley_image::{ChainId, DiffId, Digest, ImageConfig, Reference, Tree};
 use galley_plan::{LowerOptions, NamedContextKind, Op, Plan, PlannedStage, Vertex, VertexId};
 use galley_store::{Image, ImageLayer, LayerId, Lease, NewImage, Snapshot};
 
+use crate::bases::{Line, Shared};
 use crate::error::BuildError;
 use crate::events::{Event, Events, Exported, Step, StepId};
 use crate::export;
@@ -40,7 +41,17 @@ pub struct Built {
 /// # Errors
 /// [`BuildError`]. The store stays whole, and what was finished before the failure is found by the next build.
 pub fn build(request: &BuildRequest, world: &World<'_>, events: &dyn Events) -> Result<Built, BuildError> {
-    let planned = self::plan(request, world, events)?;
+    build_on(&Line::new(&Shared::new(), events), request, world, events)
+}
+
+/// [`build`], also of a base for the build that stands at `line`.
+pub(crate) fn build_on(
+    line: &Line<'_>,
+    request: &BuildRequest,
+    world: &World<'_>,
+    events: &dyn Events,
+) -> Result<Built, BuildError> {
+    let planned = plan_on(line, request, world, events)?;
     solve(&planned, request, world, events, |solver, solved| {
         let journal = solver.journal();
         keep_journal(world, request, &journal)?;
@@ -103,15 +114,25 @@ pub struct PlanLine {
     pub(crate) lease: Lease,
 }
 
-/// The part of the line that runs nothing: parse, lower, resolve, plan.
+/// The part of the line that runs nothing of the file: parse, lower, resolve, plan. A bound base that is not made yet is made for it, unless
+/// [`crate::bases::Absent`] says otherwise.
 ///
 /// # Errors
 /// [`BuildError`].
 pub fn plan(request: &BuildRequest, world: &World<'_>, events: &dyn Events) -> Result<PlanLine, BuildError> {
+    plan_on(&Line::new(&Shared::new(), events), request, world, events)
+}
+
+fn plan_on(
+    line: &Line<'_>,
+    request: &BuildRequest,
+    world: &World<'_>,
+    events: &dyn Events,
+) -> Result<PlanLine, BuildError> {
     let parsed = galley_syntax::parse(&request.dockerfile);
     let stages = galley_plan::lower(&parsed, &lower_options(request)).map_err(BuildError::Dockerfile)?;
     let lease = world.store.lease()?;
-    let found = resolve(&stages, request, world, events, &lease)?;
+    let found = resolve(&stages, line, request, world, events, &lease)?;
     let plan = galley_plan::plan(&stages, &found.resolved).map_err(BuildError::Dockerfile)?;
     Ok(PlanLine { plan, found, lease })
 }
@@ -131,7 +152,8 @@ fn keep_journal(world: &World<'_>, request: &BuildRequest, journal: &Journal) ->
     Ok(world.store.put_journal(&request.dockerfile_name, &text)?)
 }
 
-fn lower_options(request: &BuildRequest) -> LowerOptions {
+/// What lowering is told of `request`.
+pub(crate) fn lower_options(request: &BuildRequest) -> LowerOptions {
     let kind = |context: &NamedContext| match context {
         NamedContext::Directory(_) => NamedContextKind::Directory,
         NamedContext::Image(_) | NamedContext::OciLayout { .. } => NamedContextKind::Image,

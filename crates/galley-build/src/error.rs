@@ -32,6 +32,42 @@ pub enum BuildError {
         /// What happened.
         source: Box<ImageError>,
     },
+    /// A bound base cannot be made.
+    #[error("the base {} cannot be made: {}", .0.base, .0.problem)]
+    Base(Box<FailedBase>),
+    /// Bound bases stand on each other.
+    #[error("bases stand on each other in a circle: {}", round.join(" -> "))]
+    BaseCycle {
+        /// The names, the last being the first.
+        round: Vec<String>,
+        /// Where the last is asked for.
+        span: Span,
+    },
+    /// A bound base is not made, and nothing is to be made now.
+    #[error("the base {base} is not made yet, and a plan makes nothing: run `galley bases build {base}`")]
+    BaseNotMade {
+        /// Its name.
+        base: String,
+        /// Where it is asked for.
+        span: Span,
+    },
+    /// There is no file where a recipe should be.
+    #[error("there is no recipe at {}", path.display())]
+    NoRecipe {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A recipe or its ignore file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Recipe {
+        /// Which.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// A file of a recipe's context cannot be read.
+    #[error(transparent)]
+    RecipeContext(Box<CopyError>),
     /// A build context cannot be read.
     #[error(transparent)]
     Context(#[from] ContextError),
@@ -65,6 +101,21 @@ pub enum BuildError {
     /// The build was stopped.
     #[error("the build was stopped")]
     Cancelled,
+}
+
+/// A bound base that cannot be made, with everything that a face needs to show it.
+#[derive(Debug)]
+pub struct FailedBase {
+    /// Its name.
+    pub base: String,
+    /// Where it is asked for: in the Dockerfile that was built, or in the recipe of the base above.
+    pub span: Span,
+    /// The name of its recipe.
+    pub recipe: String,
+    /// The recipe's text, which the problem's spans are in.
+    pub dockerfile: Vec<u8>,
+    /// What happened.
+    pub problem: BuildError,
 }
 
 /// Why an image cannot be had.

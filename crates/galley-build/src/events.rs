@@ -46,7 +46,8 @@ pub enum Stream {
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The steps that the target needs. Comes first, once.
+    /// The steps that the target needs. Comes once, before anything of them; before it, and perhaps side by side, come the steps of each
+    /// bound base that has to be made.
     Planned {
         /// In plan order.
         steps: Vec<Step>,
@@ -103,6 +104,19 @@ pub enum Event {
         step: Option<StepId>,
         /// The text.
         message: String,
+    },
+    /// A name stands for a base that the configuration binds. Nothing is substituted silently: this comes in every build.
+    Base {
+        /// The name, as people write it.
+        name: String,
+        /// What it is made of: `builtin:golang`, a Dockerfile.
+        origin: String,
+        /// The configuration file that says so.
+        bound_by: String,
+        /// Its version, where it says one.
+        version: Option<String>,
+        /// The image.
+        id: Digest,
     },
     /// A result has been written.
     Exported {

@@ -3,6 +3,7 @@
 //! [`build::build`] is the straight line. Beside it stand the parts that other commands share: [`container`] runs an image, [`context`]
 //! and [`copy`] turn files into values and values into layers, [`why`] explains.
 
+pub mod bases;
 pub mod build;
 pub mod container;
 pub mod context;

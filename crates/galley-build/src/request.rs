@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use galley_image::{Platform, Reference};
 
+use crate::bases::Bases;
+
 /// One build.
 #[derive(Clone, Debug)]
 pub struct BuildRequest {
@@ -34,6 +36,8 @@ pub struct BuildRequest {
     pub cache: CachePolicy,
     /// `--pull`: ask the registry even where the tag is known.
     pub pull: bool,
+    /// What names are bound to (`[bases]`).
+    pub bases: Bases,
     /// `SOURCE_DATE_EPOCH`: seconds since 1970 that every younger time in the image is set to.
     pub source_date_epoch: Option<i64>,
     /// `-t`.

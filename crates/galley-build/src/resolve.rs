@@ -2,24 +2,24 @@
 //!
 //! A tag that the store knows is resolved without network, unless `--pull`. Configurations are fetched here; layers are not.
 
+mod contexts;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use galley_image::{ChainId, Descriptor, DiffId, ImageConfig, Manifest, Platform, Reference};
 use galley_plan::{ImageName, ImageNeed, Resolved, ResolvedImage, Stages};
 use galley_registry::{Images, OciLayout, RemoteImage};
 use galley_store::{Image, ImageLayer, Lease, NewImage};
-use galley_syntax::LineIndex;
 use galley_syntax::Span;
-use galley_syntax::ignore::IgnoreFile;
 
-use crate::context::{self, Context, ContextError, Ignore};
+use crate::bases::{Asked, Line};
+use crate::context::{Context, ContextError};
 use crate::error::{BuildError, ImageError};
 use crate::events::{Event, Events};
 use crate::request::{BuildRequest, ContextSource, NamedContext};
 use crate::world::World;
+pub(crate) use contexts::context;
 
 /// What was found outside.
 #[derive(Default)]
@@ -84,6 +84,7 @@ impl FoundImage {
 /// Finds everything that `stages` needs. Triggers of a base may need more, so this asks until nothing is missing.
 pub(crate) fn resolve(
     stages: &Stages,
+    line: &Line<'_>,
     request: &BuildRequest,
     world: &World<'_>,
     events: &dyn Events,
@@ -95,21 +96,24 @@ pub(crate) fn resolve(
         if needs.is_empty() {
             return Ok(found);
         }
-        let resolver = Resolver { request, world, events, lease };
+        let resolver = Resolver { line, request, world, events, lease };
         let (images, contexts) = std::thread::scope(|scope| {
             let images: Vec<_> = needs
                 .images
                 .iter()
                 .map(|(need, span)| (need, scope.spawn(|| resolver.image(need, *span))))
                 .collect();
-            let contexts: Vec<_> = needs.contexts.keys().map(|name| (name, resolver.context(name))).collect();
+            let contexts: Vec<_> =
+                needs.contexts.keys().map(|name| (name, context(request, world, events, name))).collect();
             let joined = images
                 .into_iter()
                 .map(|(need, handle)| (need, handle.join().unwrap_or(Err(BuildError::Cancelled))));
             (joined.collect::<Vec<_>>(), contexts)
         });
         for (need, image) in images {
-            let image = image?;
+            let (image, remarks) = image?;
+            // In the order of the needs, however they were found.
+            line.say(remarks);
             let resolved = ResolvedImage { reference: image.reference.clone(), config: image.config.clone() };
             found.resolved.images.insert(need.clone(), resolved);
             found.images.insert((image.reference.clone(), need.platform.clone()), image);
@@ -122,6 +126,7 @@ pub(crate) fn resolve(
 }
 
 struct Resolver<'a> {
+    line: &'a Line<'a>,
     request: &'a BuildRequest,
     world: &'a World<'a>,
     events: &'a dyn Events,
@@ -129,16 +134,24 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn image(&self, need: &ImageNeed, span: Span) -> Result<FoundImage, BuildError> {
+    /// An image, and what is to be said of it.
+    fn image(&self, need: &ImageNeed, span: Span) -> Result<(FoundImage, Vec<Event>), BuildError> {
         let (name, image) = match &need.name {
             ImageName::Reference(reference) => {
+                if let Some(base) = self.request.bases.get(reference) {
+                    let BuildRequest { bases, pull, .. } = self.request;
+                    let asked = Asked { platform: &need.platform, span, bases, pull: *pull };
+                    return self.line.find(base, &asked, self.world, self.lease);
+                }
                 (reference.familiar(), self.by_reference(reference, &need.platform))
             }
             ImageName::NamedContext(name) => {
                 (format!("of the build context `{name}`"), self.by_context(name, &need.platform))
             }
         };
-        image.map_err(|source| BuildError::Image { reference: name, span, source: Box::new(source) })
+        let image =
+            image.map_err(|source| BuildError::Image { reference: name, span, source: Box::new(source) })?;
+        Ok((image, Vec::new()))
     }
 
     fn by_reference(&self, reference: &Reference, platform: &Platform) -> Result<FoundImage, ImageError> {
@@ -222,54 +235,6 @@ impl Resolver<'_> {
             location: Some(remote.reference.clone()),
             layout,
         })
-    }
-
-    fn context(&self, name: &str) -> Result<Context, BuildError> {
-        if name.is_empty() {
-            let given = self.request.ignore.as_ref();
-            let ignore = given.map(|(name, bytes)| self.ignore(name, bytes)).transpose()?.unwrap_or_default();
-            return match &self.request.context {
-                ContextSource::Directory(directory) | ContextSource::Unpacked(directory) => {
-                    self.scan(directory, ignore)
-                }
-                ContextSource::Empty => Err(BuildError::NoContext),
-            };
-        }
-        let Some(NamedContext::Directory(directory)) = self.request.named_contexts.get(name) else {
-            return Err(BuildError::UnknownContext(name.to_owned()));
-        };
-        let file = directory.join(".dockerignore");
-        let ignored = match std::fs::read(&file) {
-            Ok(bytes) => self.ignore(&file.display().to_string(), &bytes)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ignore::default(),
-            Err(source) => return Err(ContextError::Io { action: "read", path: file, source }.into()),
-        };
-        self.scan(directory, ignored)
-    }
-
-    /// The patterns of an ignore file. One that cannot be understood is an error: what it should leave out would be copied.
-    fn ignore(&self, name: &str, bytes: &[u8]) -> Result<Ignore, BuildError> {
-        let (patterns, problems) = IgnoreFile::parse(bytes);
-        let lines = LineIndex::new(bytes);
-        for problem in problems {
-            let line = lines.line_column(problem.span.start).line;
-            if problem.is_error() {
-                return Err(BuildError::IgnoreFile { file: name.to_owned(), line, problem: problem.message });
-            }
-            let message = format!("line {line} of {name}: {}", problem.message);
-            self.events.event(&Event::Warning { step: None, message });
-        }
-        Ok(Ignore { name: name.to_owned(), patterns })
-    }
-
-    fn scan(&self, directory: &Path, ignore: Ignore) -> Result<Context, BuildError> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let started = i128::try_from(since.as_nanos()).unwrap_or(i128::MAX);
-        let context = context::scan(directory, ignore, self.world.store, started, self.world.threads)?;
-        for warning in context.warnings() {
-            self.events.event(&Event::Warning { step: None, message: warning.clone() });
-        }
-        Ok(context)
     }
 }
 

@@ -118,6 +118,7 @@ impl Machine {
             platform: Platform::host(),
             cache: CachePolicy::Use,
             pull: false,
+            bases: Default::default(),
             source_date_epoch: None,
             tags: vec!["test/app".parse().unwrap()],
             outputs: Vec::new(),

@@ -1,8 +1,12 @@
 //! What was typed. Nothing here is interpreted: `config.rs` and `commands/` say what it means.
 
+mod bases;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use bases::{BasesBuildArgs, BasesCommand};
 
 /// Builds container images from Dockerfiles, without a daemon.
 #[derive(Debug, Parser)]
@@ -74,6 +78,9 @@ pub enum Command {
         #[command(flatten)]
         progress: ProgressArgs,
     },
+    /// Look at and make the bases that the configuration binds names to
+    #[command(subcommand)]
+    Bases(BasesCommand),
     /// Delete images without a name, and cached files that no image needs
     Prune(PruneArgs),
     /// Look after the store

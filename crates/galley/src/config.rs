@@ -3,6 +3,7 @@
 //! Two files are merged, the first over the second: `galley.toml` in the project's directory (that of the build context), and the user's
 //! own (`--config`, else `galley/config.toml` below `$XDG_CONFIG_HOME` or `~/.config`).
 
+mod bases;
 mod environment;
 mod error;
 mod file;
@@ -14,6 +15,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use galley_build::bases::Bases;
 use galley_build::site::Site;
 use galley_registry::{Certificates, CredentialSource, HostConfig, Mirror, Proxies, RegistryConfig};
 use galley_sandbox::userns::Caller;
@@ -22,7 +24,7 @@ use crate::cli::Global;
 pub use environment::Environment;
 pub use error::ConfigError;
 use file::RegistryTable;
-use file::{ConfigFile, Origin};
+use file::{ConfigFile, Origin, Place};
 
 /// The variable, and the build argument, that dates everything in an image (reproducible-builds.org).
 pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -36,6 +38,8 @@ pub struct Config {
     registries: BTreeMap<String, RegistryTable>,
     /// The merged `[site]` tables, the project's last; each knows the directory that its paths start from.
     site: Vec<file::PlacedSite>,
+    /// The `[bases]` tables, the project's last.
+    bases: Vec<bases::PlacedBases>,
 }
 
 impl Config {
@@ -48,7 +52,13 @@ impl Config {
         project: Option<&Path>,
         environment: Environment,
     ) -> Result<Self, ConfigError> {
-        let mut config = Self { environment, store: None, registries: BTreeMap::new(), site: Vec::new() };
+        let mut config = Self {
+            environment,
+            store: None,
+            registries: BTreeMap::new(),
+            site: Vec::new(),
+            bases: Vec::new(),
+        };
         match &global.config {
             Some(path) => config.merge(path, Origin::User, true)?,
             None => {
@@ -81,8 +91,12 @@ impl Config {
             table.ca = table.ca.map(|ca| directory.join(ca));
             self.registries.entry(host).or_default().merge(table);
         }
+        let place = Place { file: path.into(), origin };
         if let Some(site) = file.site {
-            self.site.push(file::PlacedSite { directory, origin, site });
+            self.site.push(file::PlacedSite { place: place.clone(), site });
+        }
+        if let Some(table) = file.bases {
+            self.bases.push(bases::PlacedBases { place, table });
         }
         Ok(())
     }
@@ -118,6 +132,14 @@ impl Config {
     /// [`ConfigError`] where a file cannot be had.
     pub fn site(&self, ca: Option<&str>) -> Result<Site, ConfigError> {
         site::read(&self.site, ca, &self.environment)
+    }
+
+    /// What names are bound to.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a recipe that is not there, and for what cannot be bound.
+    pub fn bases(&self) -> Result<Bases, ConfigError> {
+        bases::read(&self.bases)
     }
 
     /// The value of a variable, where it is set and is UTF-8.

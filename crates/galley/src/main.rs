@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod request;
 mod session;
+mod shipped;
 mod signals;
 mod stdout;
 mod ui;

@@ -53,6 +53,7 @@ pub fn plan(args: &SourceArgs, source: &Source, config: &Config) -> Result<Build
         platform: platform(args.platform.as_deref())?,
         cache: CachePolicy::Use,
         pull: args.pull,
+        bases: config.bases()?,
         source_date_epoch: None,
         tags: Vec::new(),
         outputs: Vec::new(),

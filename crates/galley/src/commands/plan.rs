@@ -1,5 +1,6 @@
 //! `galley plan`: what a build would do. Bases are looked up, since they may hold triggers; no layer is fetched and no step runs.
 
+use galley_build::bases::Absent;
 use galley_build::build::plan;
 use galley_build::events::NoEvents;
 
@@ -22,7 +23,9 @@ pub fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Error> {
     }
     let session = Session::open(&context.config, "galley plan")?;
     let opened = OpenedSource::read(&args.source.context, args.source.file.as_deref(), &session.store)?;
-    let request = request::plan(&args.source, &opened.source, &context.config)?;
+    let mut request = request::plan(&args.source, &opened.source, &context.config)?;
+    // A plan runs nothing, and neither does it for a base.
+    request.bases.absent = Absent::Refuse;
     match plan(&request, &session.world(), &NoEvents) {
         Ok(line) => {
             let text = if args.dot { line.plan.to_dot() } else { line.plan.to_text() };

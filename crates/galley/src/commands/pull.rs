@@ -93,6 +93,7 @@ pub fn image(
         platform: platform.clone(),
         cache: CachePolicy::Use,
         pull: true,
+        bases: Default::default(),
         source_date_epoch: None,
         tags: Vec::new(),
         outputs: Vec::new(),

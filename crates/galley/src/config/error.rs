@@ -36,9 +36,11 @@ pub enum ConfigError {
         /// Where it was looked for.
         looked_for: Vec<String>,
     },
-    /// A file of `[site]` cannot be read.
-    #[error("cannot read {} for [site]: {source}", path.display())]
-    SiteFile {
+    /// A file that a table names cannot be read.
+    #[error("cannot read {} for [{table}]: {source}", path.display())]
+    File {
+        /// The table.
+        table: &'static str,
         /// The file.
         path: PathBuf,
         /// The system's answer.
@@ -60,6 +62,16 @@ pub enum ConfigError {
         config: PathBuf,
         /// The path in it.
         path: PathBuf,
+    },
+    /// A base that cannot be bound as it is written.
+    #[error("{}: [bases] {name}: {problem}", config.display())]
+    Base {
+        /// The configuration file.
+        config: PathBuf,
+        /// The name.
+        name: String,
+        /// What is wrong, and what to write.
+        problem: String,
     },
     /// A file's target in the root of a step is not absolute.
     #[error("[site] files: `{0}` is no absolute path, such as /etc/pip.conf")]

@@ -1,11 +1,14 @@
 //! The configuration file's form. What it does not know is an error with its line.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use galley_syntax::suggest;
 use serde::Deserialize;
 
 use super::ConfigError;
+use super::bases::BasesTable;
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -18,6 +21,8 @@ pub struct ConfigFile {
     pub registry: BTreeMap<String, RegistryTable>,
     /// `[store]`.
     pub store: Option<StoreTable>,
+    /// `[bases]`: names, and what they are bound to.
+    pub bases: Option<BasesTable>,
 }
 
 /// `[site]`.
@@ -96,13 +101,59 @@ pub enum Origin {
     Project,
 }
 
+/// Where a table of the configuration stood.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// Who wrote it.
+    pub origin: Origin,
+}
+
+impl Place {
+    /// A project's file.
+    pub fn project(file: &Path) -> Self {
+        Self { file: file.into(), origin: Origin::Project }
+    }
+
+    /// The directory that its paths start from.
+    pub fn directory(&self) -> &Path {
+        match self.file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+
+    /// The file's name, for messages.
+    pub fn shown(&self) -> String {
+        self.file.strip_prefix(".").unwrap_or(&self.file).display().to_string()
+    }
+
+    /// The path that a table named `table` means. A project's must stay in the project, links followed: a build of somebody else's project
+    /// must not show the user's files to its steps.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutsideProject`], and [`ConfigError::File`] for a project's path that is not there.
+    pub fn locate(&self, table: &'static str, path: &Path) -> Result<PathBuf, ConfigError> {
+        let whole = self.directory().join(path);
+        if self.origin == Origin::User {
+            return Ok(whole);
+        }
+        let real = |path: &Path| {
+            fs::canonicalize(path).map_err(|source| ConfigError::File { table, path: path.into(), source })
+        };
+        if real(&whole)?.starts_with(real(self.directory())?) {
+            return Ok(whole);
+        }
+        Err(ConfigError::OutsideProject { config: self.file.clone(), path: path.into() })
+    }
+}
+
 /// A `[site]` table and where it stood.
 #[derive(Clone, Debug)]
 pub struct PlacedSite {
-    /// The directory that its paths start from.
-    pub directory: PathBuf,
-    /// Who wrote it.
-    pub origin: Origin,
+    /// Where.
+    pub place: Place,
     /// The table.
     pub site: SiteTable,
 }
@@ -118,7 +169,14 @@ impl ConfigFile {
             let line = before.matches('\n').count() + 1;
             // The parser explains one thing in several lines: `expected …` belongs to what it did not expect.
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            let message = did_you_mean(&message).map_or(message.clone(), |hint| format!("{message}; {hint}"));
             ConfigError::Parse { path: path.into(), line, message }
         })
     }
+}
+
+/// A hint for the parser's "unknown field `x`, expected one of `y`, `z`".
+fn did_you_mean(message: &str) -> Option<String> {
+    let mut quoted = message.strip_prefix("unknown field")?.split('`').skip(1).step_by(2);
+    suggest::did_you_mean(quoted.next()?, quoted)
 }

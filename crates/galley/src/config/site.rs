@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use galley_build::site::{Site, SiteFile};
 
-use super::file::{Origin, PlacedSite, ProxyTable};
+use super::file::{PlacedSite, ProxyTable};
 use super::{ConfigError, Environment};
 
 /// Where machines keep the bundle of the authorities that they trust: Debian and Alpine, Fedora and RHEL (two), openSUSE, OpenSSL's own.
@@ -25,7 +25,7 @@ pub fn read(tables: &[PlacedSite], ca: Option<&str>, environment: &Environment) 
     let mut files = BTreeMap::new();
     for table in tables {
         if let Some(ca) = &table.site.ca {
-            bundle = Some(if ca == "host" { None } else { Some(locate(table, Path::new(ca))?) });
+            bundle = Some(if ca == "host" { None } else { Some(table.place.locate("site", Path::new(ca))?) });
         }
         variables.extend(table.site.proxy.iter().flat_map(proxy));
         variables.extend(table.site.env.clone());
@@ -33,7 +33,7 @@ pub fn read(tables: &[PlacedSite], ca: Option<&str>, environment: &Environment) 
             if !file.target.starts_with('/') {
                 return Err(ConfigError::RelativeTarget(file.target.clone()));
             }
-            files.insert(file.target.clone(), locate(table, &file.source)?);
+            files.insert(file.target.clone(), table.place.locate("site", &file.source)?);
         }
     }
     if let Some(ca) = ca {
@@ -46,27 +46,10 @@ pub fn read(tables: &[PlacedSite], ca: Option<&str>, environment: &Environment) 
     };
     let mut read = Vec::new();
     for (target, path) in files {
-        let content = fs::read(&path).map_err(|source| ConfigError::SiteFile { path, source })?;
+        let content = fs::read(&path).map_err(|source| ConfigError::File { table: "site", path, source })?;
         read.push(SiteFile { target, content });
     }
     Ok(Site { ca, env: variables.into_iter().collect(), files: read })
-}
-
-/// The path that a table means. A project's must stay in the project, links followed: a build of somebody else's project must not
-/// show the user's files to its steps.
-fn locate(table: &PlacedSite, path: &Path) -> Result<PathBuf, ConfigError> {
-    let whole = table.directory.join(path);
-    if table.origin == Origin::User {
-        return Ok(whole);
-    }
-    let real = |path: &Path| {
-        fs::canonicalize(path).map_err(|source| ConfigError::SiteFile { path: path.into(), source })
-    };
-    let directory = if table.directory.as_os_str().is_empty() { Path::new(".") } else { &table.directory };
-    if real(&whole)?.starts_with(real(directory)?) {
-        return Ok(whole);
-    }
-    Err(ConfigError::OutsideProject { config: table.directory.join("galley.toml"), path: path.into() })
 }
 
 fn proxy(proxy: &ProxyTable) -> Vec<(String, String)> {
@@ -90,7 +73,8 @@ fn host_bundle(environment: &Environment) -> Result<PathBuf, ConfigError> {
 }
 
 fn read_bundle(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let content = fs::read(path).map_err(|source| ConfigError::SiteFile { path: path.into(), source })?;
+    let content =
+        fs::read(path).map_err(|source| ConfigError::File { table: "site", path: path.into(), source })?;
     const MARK: &[u8] = b"BEGIN CERTIFICATE";
     if content.windows(MARK.len()).any(|window| window == MARK) {
         return Ok(content);

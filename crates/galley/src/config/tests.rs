@@ -81,7 +81,7 @@ fn the_command_line_goes_before_both() {
     assert_eq!(config.store().unwrap(), Path::new("here"));
     let own = home.path().join("own.pem");
     assert!(config.site(own.to_str()).unwrap().ca.unwrap().starts_with(b"own"));
-    assert!(matches!(config.site(None), Err(ConfigError::SiteFile { .. })));
+    assert!(matches!(config.site(None), Err(ConfigError::File { table: "site", .. })));
 }
 
 #[test]

@@ -43,6 +43,10 @@ impl Json {
                 let fields = json!({ "step": step.map(|step| step.0), "message": message });
                 write(out, at, "warning", fields);
             }
+            Event::Base { name, origin, bound_by, version, id } => {
+                let fields = json!({ "name": name, "origin": origin, "bound_by": bound_by, "version": version, "image": id });
+                write(out, at, "base", fields);
+            }
             Event::Exported { result } => write(out, at, "exported", exported(result)),
         }
     }

@@ -8,7 +8,7 @@ use galley_build::events::{Event, Exported, Outcome, Reuse, StepId, Stream};
 
 use super::lines::{LineBuffer, OutputLine};
 use super::quantity;
-use super::timeline::{State, StepState, Timeline, one_line};
+use super::timeline::{State, StepState, Timeline, base_line, one_line};
 
 /// What the plain log has shown so far.
 #[derive(Debug, Default)]
@@ -45,6 +45,9 @@ impl Plain {
                 for line in message.lines() {
                     push(out, format_args!("{prefix}WARNING: {line}\n"));
                 }
+            }
+            Event::Base { name, origin, bound_by, version, .. } => {
+                push(out, format_args!("{}\n", base_line(name, origin, bound_by, version.as_deref())));
             }
             Event::Exported { result } => push(out, format_args!("{}\n", exported(result))),
         }

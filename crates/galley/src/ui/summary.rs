@@ -8,9 +8,10 @@ use super::plain;
 use super::quantity;
 use super::timeline::{State, Timeline};
 
-/// The warnings, one line each at least, each with its step.
+/// What a log has said long before, for the end of a live screen: one line for each bound base, and the warnings, one line each at least,
+/// each with its step.
 pub fn warnings(timeline: &Timeline) -> String {
-    let mut text = String::new();
+    let mut text: String = timeline.bases.iter().map(|base| format!("{base}\n")).collect();
     for (step, message) in &timeline.warnings {
         let step = step.and_then(|index| timeline.steps.get(index));
         let place = step.map(|step| format!("{}: ", step.title())).unwrap_or_default();

@@ -152,6 +152,14 @@ fn parse_line(name: &str, rest: &str) -> Line {
         "warning" => {
             Event::Warning { step: words[0].parse().ok().map(StepId), message: unescape(after_step()) }
         }
+        // NAME ORIGIN FILE VERSION, with `-` for no version
+        "base" => Event::Base {
+            name: words[0].into(),
+            origin: words[1].into(),
+            bound_by: words[2].into(),
+            version: Some(words[3]).filter(|version| *version != "-").map(str::to_owned),
+            id: Digest::of(b"base"),
+        },
         "image" => Event::Exported {
             result: Exported::Image {
                 id: Digest::of(b"image"),

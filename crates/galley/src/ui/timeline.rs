@@ -15,6 +15,8 @@ pub struct Timeline {
     pub steps: Vec<StepState>,
     /// Warnings, with the index into `steps` of the step they belong to.
     pub warnings: Vec<(Option<usize>, String)>,
+    /// One line about each bound base.
+    pub bases: Vec<String>,
     /// Results.
     pub exported: Vec<Exported>,
     by_id: HashMap<StepId, usize>,
@@ -139,6 +141,13 @@ impl Timeline {
                 let index = step.and_then(|id| self.index(id));
                 self.warnings.push((index, message.clone()));
             }
+            Event::Base { name, origin, bound_by, version, .. } => {
+                let line = base_line(name, origin, bound_by, version.as_deref());
+                // Several stages may stand on one.
+                if !self.bases.contains(&line) {
+                    self.bases.push(line);
+                }
+            }
             Event::Exported { result } => self.exported.push(result.clone()),
         }
     }
@@ -160,8 +169,11 @@ impl Timeline {
     }
 
     fn plan(&mut self, steps: &[Step]) {
-        self.by_id = steps.iter().enumerate().map(|(index, step)| (step.id, index)).collect();
-        self.steps = steps.iter().map(StepState::new).collect();
+        // Steps of bases that had to be made may be there already.
+        for step in steps {
+            self.by_id.insert(step.id, self.steps.len());
+            self.steps.push(StepState::new(step));
+        }
     }
 
     fn change(&mut self, id: StepId, with: impl FnOnce(&mut StepState)) {
@@ -229,6 +241,12 @@ impl StepState {
         let of = count.total.map(|total| format!(" of {total}")).unwrap_or_default();
         Some(format!("{}{of} {what}", count.done))
     }
+}
+
+/// The one line about a bound base.
+pub fn base_line(name: &str, origin: &str, bound_by: &str, version: Option<&str>) -> String {
+    let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
+    one_line(&format!("base {name}: {origin}{version} (bound by {bound_by})"))
 }
 
 /// `text` with line breaks and other control characters as spaces.

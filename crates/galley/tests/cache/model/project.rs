@@ -224,6 +224,7 @@ impl Project {
             platform: Platform::host(),
             cache: policy.clone(),
             pull: false,
+            bases: Default::default(),
             source_date_epoch: None,
             tags: vec!["test/app".parse().unwrap()],
             outputs: Vec::new(),
