@@ -1,12 +1,15 @@
 //! A layer in the making: where its files go, what a step's root is made of, and how it becomes a snapshot.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use galley_image::{Diff, Tree, TreePath};
+use galley_image::{Diff, Mtime, Tree, TreePath};
 use rusqlite::params;
+use rustix::fs::{AtFlags, CWD};
 
 use crate::copied::Copied;
 use crate::database::{Failure, now};
@@ -15,7 +18,8 @@ use crate::lock::lock_directory;
 use crate::remove::remove_tree;
 use crate::snapshot::insert_snapshot;
 use crate::view::View;
-use crate::writer::Born;
+use crate::walk::{What, walk};
+use crate::writer::{Born, times_of};
 use crate::{
     LayerId, LayerWriter, Lease, Snapshot, SnapshotId, Snapshotter, Store, StoreError, manifest, upper,
 };
@@ -49,6 +53,8 @@ pub struct Prepared {
     directory: PathBuf,
     scratch: PathBuf,
     copied: Option<Copied>,
+    /// The files were written before anything runs: a whole tree, on nothing.
+    filled: bool,
     /// Keep others from linking to inodes that a running step sees.
     mounted: Vec<File>,
 }
@@ -74,12 +80,29 @@ impl Store {
             directory,
             scratch,
             copied: None,
+            filled: false,
             mounted: Vec::new(),
         };
         for new in [&prepared.scratch, &prepared.directory.join("layer"), &prepared.files()] {
             fs::create_dir(new).map_err(StoreError::on("create", new))?;
         }
         reached(FailPoint::Prepare);
+        Ok(prepared)
+    }
+
+    /// Begins a layer on nothing with the files that `fill` writes, for a process that goes on from there: one layer, and no
+    /// file of it written twice.
+    ///
+    /// # Errors
+    /// What `fill` says, and as [`Store::prepare`] and [`Prepared::writer`].
+    pub fn prepare_filled<E: From<StoreError>>(
+        &self,
+        lease: &Lease,
+        fill: impl FnOnce(LayerWriter) -> Result<LayerWriter, E>,
+    ) -> Result<Prepared, E> {
+        let mut prepared = self.prepare(None, lease)?;
+        fill(prepared.writer()?)?.finish()?;
+        prepared.filled = true;
         Ok(prepared)
     }
 }
@@ -114,6 +137,7 @@ impl Prepared {
     pub fn root(&mut self) -> Result<PreparedRoot, StoreError> {
         match self.store.snapshotter() {
             Snapshotter::Overlay { userxattr } => self.overlay(userxattr),
+            Snapshotter::Copy if self.filled => Ok(PreparedRoot::Directory(self.files())),
             Snapshotter::Copy => {
                 if self.copied.is_none() {
                     let chain = self.store.chain(self.parent)?;
@@ -194,6 +218,27 @@ impl Prepared {
             None => upper::read(&self.files(), &self.view, stubs)?,
         };
         self.seal(diff, &[])
+    }
+
+    /// Sets every time in [`Prepared::root`] that is later than `latest` to it, once nothing runs there any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn limit_times(&self, latest: Mtime) -> Result<(), StoreError> {
+        let files = self.files();
+        for found in walk(&files)? {
+            let What::Entry(entry, _) = &found.what else { continue };
+            if entry.mtime > latest {
+                // The root is the directory itself: a slash at the end would follow it, were it a link.
+                let path = match found.path.is_root() {
+                    true => files.clone(),
+                    false => files.join(OsStr::from_bytes(found.path.as_bytes())),
+                };
+                rustix::fs::utimensat(CWD, &path, &times_of(latest), AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(StoreError::on("set the time of", &path))?;
+            }
+        }
+        Ok(())
     }
 
     fn files(&self) -> PathBuf {

@@ -24,6 +24,15 @@ pub trait LayerSink {
     /// What can go wrong on this side.
     type Error;
 
+    /// The next member's name as the archive writes it, before it becomes a path. Sinks of archives that have no business
+    /// with absolute names or `..` refuse them here; for others they stay inside the tree.
+    ///
+    /// # Errors
+    /// The sink's own; reading stops.
+    fn name(&mut self, _written: &[u8]) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// `path` is this entry. For a regular file, `content` gives exactly its size in bytes (and need not be read to the
     /// end); for everything else it is empty. A file's digest and link group are not set.
     ///
@@ -93,6 +102,7 @@ pub fn read<S: LayerSink + ?Sized>(
     while let Some(member) = next_member(&mut input, &mut globals, &mut summary.ended)? {
         summary.entries += 1;
         summary.content += member.size();
+        sink.name(&member.name).map_err(ReadError::Sink)?;
         deliver(member, &mut input, whiteouts, sink)?;
     }
     input.drain()?;
@@ -101,16 +111,22 @@ pub fn read<S: LayerSink + ?Sized>(
 }
 
 /// A member with its extended headers worked in. Its content has not been read.
-enum Member {
+struct Member {
+    /// As written.
+    name: Vec<u8>,
+    what: What,
+}
+
+enum What {
     Entry { path: TreePath, entry: Entry, size: u64 },
     HardLink { path: TreePath, target: TreePath },
 }
 
 impl Member {
     fn size(&self) -> u64 {
-        match self {
-            Self::Entry { size, .. } => *size,
-            Self::HardLink { .. } => 0,
+        match self.what {
+            What::Entry { size, .. } => size,
+            What::HardLink { .. } => 0,
         }
     }
 }
@@ -164,7 +180,8 @@ fn member(
     let path = TreePath::strict(&name).map_err(ArchiveError::Name)?;
     let link = extension.link.as_deref().unwrap_or_else(|| header.link());
     if header.kind() == b'1' && !extension.sparse {
-        return hard_link(path, link);
+        let what = hard_link(path, link)?;
+        return Ok(Member { name, what });
     }
     let (kind, size) = kind(header, &extension, &name, link, offset)?;
     if path.is_root() && kind != Kind::Directory {
@@ -188,7 +205,7 @@ fn member(
         xattrs: extension.xattrs,
         kind,
     };
-    Ok(Member::Entry { path, entry, size })
+    Ok(Member { name, what: What::Entry { path, entry, size } })
 }
 
 /// What kind of thing a header other than a hard link's stands for, and how many bytes of content follow it.
@@ -230,14 +247,14 @@ fn kind(
     Ok((kind, 0))
 }
 
-fn hard_link(path: TreePath, link: &[u8]) -> Result<Member, ArchiveError> {
+fn hard_link(path: TreePath, link: &[u8]) -> Result<What, ArchiveError> {
     let refused =
         || ArchiveError::HardLink { path: path.clone(), target: String::from_utf8_lossy(link).into_owned() };
     let target = TreePath::strict(link).map_err(|_| refused())?;
     if target.is_root() || target == path || path.is_root() {
         return Err(refused());
     }
-    Ok(Member::HardLink { path, target })
+    Ok(What::HardLink { path, target })
 }
 
 fn deliver<S: LayerSink + ?Sized>(
@@ -248,15 +265,15 @@ fn deliver<S: LayerSink + ?Sized>(
 ) -> Result<(), ReadError<S::Error>> {
     let size = member.size();
     let mut content = Content::new(input, size);
-    let delivered = match member {
-        Member::Entry { path, entry, .. } => {
+    let delivered = match member.what {
+        What::Entry { path, entry, .. } => {
             match if whiteouts == Whiteouts::Decode { marker(&path, &entry)? } else { Marker::None } {
                 Marker::Whiteout(path) => sink.whiteout(path),
                 Marker::Opaque(path) => sink.opaque(path),
                 Marker::None => sink.put(path, entry, &mut content),
             }
         }
-        Member::HardLink { path, target } => {
+        What::HardLink { path, target } => {
             for name in [&path, &target] {
                 if whiteouts == Whiteouts::Decode && has_whiteout_name(name) {
                     return Err(ArchiveError::Whiteout { path: name.clone() }.into());
