@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use galley_sandbox::{Exit, SandboxError};
 use galley_store::StoreError;
 
+use crate::archive::ArchiveError;
+use crate::archive::lock::LockProblem;
 use crate::root::DebProblem;
 
 /// Why a root file system could not be made.
@@ -57,6 +59,17 @@ pub enum BasesError {
         path: PathBuf,
         /// The system's answer.
         source: io::Error,
+    },
+    /// The packages cannot be had.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The lock file.
+    #[error("the lock file {}: {problem}", file.display())]
+    Lock {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: LockProblem,
     },
     /// The sandbox.
     #[error(transparent)]

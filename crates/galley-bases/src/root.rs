@@ -7,6 +7,7 @@
 //! The root's date is that of the newest file of its packages, so equal packages give equal layers, whenever they are made.
 
 mod assemble;
+mod build;
 mod certificates;
 mod configure;
 mod control;
@@ -25,33 +26,12 @@ mod tree;
 mod world;
 
 pub use assemble::{RootPackages, assemble};
+pub use build::build_root;
 pub use deb::DebError;
 pub use debian::AptSource;
 pub use error::DebProblem;
-pub use spec::{RootSpec, Variant};
+pub use spec::{RootSpec, STATIC, Variant};
 pub use world::{ArchiveOptions, BasesWorld, BuiltRoot, Phase, Progress};
-
-use galley_store::Lease;
-
-use crate::BasesError;
 
 /// The search path of images and of scripts: Debian's for root.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Makes the root file system that `spec` describes: packages are found and fetched as `world.archive` says, unpacked and,
-/// but for [`Variant::Distroless`], configured. One that the store has already, made of the same packages, is taken as it is.
-///
-/// `lease` then holds the snapshot. The snapshot is bound to its chain ID, so an image with [`BuiltRoot::config`] is found
-/// unpacked.
-///
-/// # Errors
-/// [`BasesError`]. Nothing half-made is left; what was downloaded stays in the package cache.
-pub fn build_root(
-    spec: &RootSpec,
-    world: &BasesWorld<'_>,
-    lease: &Lease,
-    progress: &dyn Progress,
-) -> Result<BuiltRoot, BasesError> {
-    let packages = RootPackages { debs: Vec::new(), sources: Vec::new() };
-    assemble(spec, &packages, world, lease, progress)
-}

@@ -22,6 +22,9 @@ use error::{Missing, Reason};
 pub enum Variant {
     /// None: a root for one program.
     Only,
+    /// None, and not those either that the asked ones depend on: for a root whose packages are never configured, in which what
+    /// only their scripts need has no place.
+    Listed,
     /// Those that every system has, marked `Essential`.
     Essential,
     /// The same, those of priority `required`, and `apt`: what `debootstrap` and `mmdebstrap` call so.
@@ -53,6 +56,11 @@ pub fn closure<'a>(
 ) -> Result<Vec<Chosen<'a>>, ClosureError> {
     let roots = roots(universe, variant, asked)?;
     let mut impossible = HashMap::new();
+    if variant == Variant::Listed {
+        let mut attempt = Attempt::new(universe, &impossible);
+        roots.iter().for_each(|root| attempt.choose(*root, None));
+        return finish(&attempt);
+    }
     // Each round finds one more package that cannot be installed, so this ends.
     loop {
         let mut attempt = Attempt::new(universe, &impossible);
@@ -77,7 +85,8 @@ fn roots(universe: &Universe<'_>, variant: Variant, asked: &[String]) -> Result<
     let belongs = |id: &Id| {
         let package = universe.package(*id);
         let required = variant == Variant::Minbase && package.priority == Priority::Required;
-        variant != Variant::Only && (package.essential || required || package.name == MERGED)
+        !matches!(variant, Variant::Only | Variant::Listed)
+            && (package.essential || required || package.name == MERGED)
     };
     let mut roots: Vec<Id> = universe.ids().filter(belongs).collect();
     let apt = (variant == Variant::Minbase).then_some("apt");

@@ -27,7 +27,7 @@ pub struct Requested {
     pub components: Vec<String>,
     /// `amd64`.
     pub architecture: String,
-    /// `minbase`, `essential` or `only`.
+    /// `minbase`, `essential`, `only` or `listed`.
     pub variant: String,
     /// What was asked for besides, sorted.
     pub include: Vec<String>,

@@ -67,6 +67,7 @@ impl Request {
             architecture: self.architecture.clone(),
             variant: match self.variant {
                 Variant::Only => "only",
+                Variant::Listed => "listed",
                 Variant::Essential => "essential",
                 Variant::Minbase => "minbase",
             }

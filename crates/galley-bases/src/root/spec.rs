@@ -13,7 +13,7 @@ pub struct RootSpec {
     /// How much of it.
     #[serde(default)]
     pub variant: Variant,
-    /// Packages besides those of the variant; for [`Variant::Distroless`] there are no others. What they depend on comes along.
+    /// Packages besides those of the variant. What they depend on comes along, but not with [`Variant::Distroless`].
     #[serde(default)]
     pub include: Vec<String>,
     /// The archive's components: `main`, `contrib`, `non-free-firmware`.
@@ -33,9 +33,12 @@ pub enum Variant {
     /// The same without documentation, manual pages and translations, now and when more is installed later.
     #[default]
     Slim,
-    /// Named packages, unpacked and never configured: no shell, no package manager. Dependencies are not followed.
+    /// [`STATIC`] and named packages, unpacked and never configured: no shell, no package manager, no accounts but three.
     Distroless,
 }
+
+/// What a program linked statically needs of a system: time zones, certificates, names of services and media types.
+pub const STATIC: [&str; 5] = ["base-files", "ca-certificates", "media-types", "netbase", "tzdata"];
 
 impl Variant {
     /// As it is written.

@@ -94,7 +94,7 @@ impl<'a> MergedTree<'a> {
         }
         let place = merged(path);
         match &entry.kind {
-            Kind::Directory => return self.directory(index, place, entry),
+            Kind::Directory => return self.directory(index, &place, entry),
             Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
                 return Err(DebProblem::Device(path.display()).into());
             }
@@ -152,7 +152,7 @@ impl<'a> MergedTree<'a> {
                 self.writer.put_directory(path, entry)?;
             }
         }
-        let links = self.directories.keys().filter_map(|path| unmerged(path)).collect::<Vec<_>>();
+        let links = self.directories.keys().filter_map(unmerged).collect::<Vec<_>>();
         let mtime = Mtime { seconds: self.outcome.newest, nanoseconds: 0 };
         for link in links {
             let kind = Kind::Symlink(usr(&link).as_bytes().into());
@@ -163,19 +163,19 @@ impl<'a> MergedTree<'a> {
     }
 
     /// Of several packages' directories, the one of `base-files` counts, then that of the first package.
-    fn directory(&mut self, index: usize, path: TreePath, entry: Entry) -> Result<(), TreeError> {
-        if let Some((owner, what)) = self.files.get(&path) {
-            return Err(self.through(&path, &path, what, *owner));
+    fn directory(&mut self, index: usize, path: &TreePath, entry: Entry) -> Result<(), TreeError> {
+        if let Some((owner, what)) = self.files.get(path) {
+            return Err(self.through(path, path, what, *owner));
         }
-        self.refuse_through(&path)?;
+        self.refuse_through(path)?;
         let rank = |index: usize| (self.controls[index].name != "base-files", index);
-        match self.directories.get(&path) {
+        match self.directories.get(path) {
             Some((owner, Some(_))) if rank(*owner) <= rank(index) => {}
             _ => {
                 self.directories.insert(path.clone(), (index, Some(entry)));
             }
         }
-        self.imply(index, &path);
+        self.imply(index, path);
         Ok(())
     }
 

@@ -6,6 +6,8 @@ use galley_image::{DiffId, ImageConfig};
 use galley_sandbox::{Cancel, Sandbox};
 use galley_store::{Snapshot, Store};
 
+use crate::archive::{Mirrors, Settings};
+
 /// Everything outside that the making of a root touches.
 pub struct BasesWorld<'a> {
     /// Takes the layer.
@@ -18,27 +20,21 @@ pub struct BasesWorld<'a> {
     pub archive: ArchiveOptions,
     /// How many threads decompress packages.
     pub threads: usize,
-    /// Seconds since 1970: what a release's expiry is held against.
+    /// Seconds since 1970, for the store's books; nothing of it gets into a root.
     pub now: i64,
 }
 
 /// Where packages come from, and what of it is trusted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ArchiveOptions {
-    /// URIs of mirrors, the first that answers wins; empty for those of the machine's own apt sources.
-    pub mirrors: Vec<String>,
-    /// The URI written into the root's own apt sources, in place of the mirror's.
+    /// The mirrors: given, of a snapshot, or those of the machine's own apt sources.
+    pub mirrors: Mirrors,
+    /// The package cache, the network, the keys.
+    pub settings: Settings,
+    /// The URI of the archive `debian` that is written into the root's own apt sources, in place of the first mirror's.
     pub published_uri: Option<String>,
-    /// The keys that a release may be signed with, in place of Debian's, which galley has built in.
-    pub keyring: Option<PathBuf>,
-    /// The directory of downloaded packages and indexes.
-    pub cache: PathBuf,
-    /// The lock file: read where it exists, else written.
+    /// The lock file: what it says is taken; where there is none yet, it is written.
     pub lock: Option<PathBuf>,
-    /// A date (`20240601T000000Z`) for mirrors that keep every state of the archive.
-    pub snapshot: Option<String>,
-    /// Take a release that has expired.
-    pub allow_expired: bool,
 }
 
 /// A root file system in the store.
@@ -64,8 +60,6 @@ pub struct BuiltRoot {
 /// A part of the work, for progress bars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Reading releases and indexes.
-    Index,
     /// Downloading packages; counted in bytes.
     Fetch,
     /// Unpacking packages; counted in packages.
