@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::digests::hash_file;
 use crate::gc::entries;
+use crate::underlay::underlay_of;
 use crate::walk::{What, walk};
 use crate::{LayerId, Snapshotter, Store, StoreError, manifest};
 
@@ -69,6 +70,11 @@ impl Store {
                 "SELECT hex(s.id) FROM snapshots_1 s JOIN layers_1 l ON l.id = s.layer WHERE s.present > l.present",
             ),
             (
+                "a layer's underlay has no files",
+                "SELECT hex(u.layer) FROM underlays_1 u JOIN layers_1 l ON l.id = u.layer WHERE l.present = 1 \
+                 AND u.underlay NOT IN (SELECT id FROM layers_1 WHERE present = 1)",
+            ),
+            (
                 "a snapshot has files and its parent has none",
                 "SELECT hex(s.id) FROM snapshots_1 s JOIN snapshots_1 p ON p.id = s.parent WHERE s.present > p.present",
             ),
@@ -106,9 +112,17 @@ impl Store {
         if !present {
             return Ok(());
         }
+        let underlay = self.underlay(layer).map_err(shown)?.map(|underlay| underlay.layer);
+        let known = self.inner.database.read(|connection| underlay_of(connection, layer)).map_err(shown)?;
+        if known != underlay {
+            return Err("it does not lie over the layer that records.db says it lies over".into());
+        }
+        // Its own files hide those of the underlay.
         let mut on_disk: BTreeMap<TreePath, What> = BTreeMap::new();
-        for found in walk(&self.inner.layer_files(layer)).map_err(shown)? {
-            on_disk.insert(found.path, found.what);
+        for layer in underlay.into_iter().chain([layer]) {
+            for found in walk(&self.inner.layer_files(layer)).map_err(shown)? {
+                on_disk.insert(found.path, found.what);
+            }
         }
         on_disk.remove(&TreePath::root());
         let overlay = self.inner.snapshotter != Snapshotter::Copy;

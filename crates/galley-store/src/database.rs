@@ -31,6 +31,11 @@ CREATE TABLE IF NOT EXISTS layers_1 (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS layers_1_unsynced ON layers_1(boot) WHERE synced = 0;
 CREATE INDEX IF NOT EXISTS layers_1_family ON layers_1(family) WHERE family IS NOT NULL;
+CREATE TABLE IF NOT EXISTS underlays_1 (
+    layer BLOB PRIMARY KEY,
+    underlay BLOB NOT NULL          -- the layer that holds most of its files
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS underlays_1_underlay ON underlays_1(underlay);
 CREATE TABLE IF NOT EXISTS snapshots_1 (
     id BLOB PRIMARY KEY,
     parent BLOB,
@@ -78,7 +83,7 @@ DROP TABLE IF EXISTS journals_1;
 ";
 
 /// Counts the changes of [`SCHEMA`], as `user_version`: a store with a smaller one gets the tables that it lacks.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// The connection of this process.
 #[derive(Debug)]

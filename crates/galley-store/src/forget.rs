@@ -93,7 +93,11 @@ impl Inner {
             let left = users.entry(one.layer).or_default();
             *left = left.saturating_sub(1);
             if *left == 0 {
-                for sql in ["DELETE FROM diff_ids_1 WHERE layer = ?1", "DELETE FROM layers_1 WHERE id = ?1"] {
+                // One that has files nevertheless has them for a layer that lies over it.
+                for sql in [
+                    "DELETE FROM diff_ids_1 WHERE layer = ?1",
+                    "DELETE FROM layers_1 WHERE id = ?1 AND present = 0",
+                ] {
                     transaction.prepare_cached(sql)?.execute([one.layer])?;
                 }
                 bytes = bytes.saturating_sub(sizes.get(&one.layer).copied().unwrap_or(0));

@@ -17,6 +17,7 @@ use crate::forget::{Remember, ago};
 use crate::image::load::names;
 use crate::lock::{FileLock, lock_directory};
 use crate::snapshot::digest_of;
+use crate::underlay::underlay_of;
 use crate::{LayerId, SnapshotId, Store, StoreError, ballast};
 
 /// What to prune. The default prunes all files that no image and no running galley needs.
@@ -277,6 +278,11 @@ fn mark(transaction: &Transaction<'_>, filter: &PruneFilter, freed: &mut Freed) 
     for one in all.values() {
         *users.entry(one.layer).or_default() += 1;
     }
+    for layer in sizes.keys() {
+        if let Some(underlay) = underlay_of(transaction, *layer)? {
+            *users.entry(underlay).or_default() += 1;
+        }
+    }
     let mut total: u64 = sizes.values().sum();
     for (id, _) in oldest_first(&all, &kept) {
         if filter.keep_bytes.is_some_and(|keep| total <= keep) {
@@ -284,19 +290,33 @@ fn mark(transaction: &Transaction<'_>, filter: &PruneFilter, freed: &mut Freed) 
         }
         let Some(one) = all.get(&id) else { continue };
         transaction.prepare_cached("UPDATE snapshots_1 SET present = 0 WHERE id = ?1")?.execute([id])?;
-        let left = users.entry(one.layer).or_default();
-        *left = left.saturating_sub(1);
-        if *left == 0 {
-            transaction
-                .prepare_cached("UPDATE layers_1 SET present = 0 WHERE id = ?1")?
-                .execute([one.layer])?;
-            let size = sizes.get(&one.layer).copied().unwrap_or(0);
-            total = total.saturating_sub(size);
-            freed.bytes += size;
-            freed.layers += 1;
+        let mut next = Some(one.layer);
+        while let Some(layer) = next.take() {
+            let left = users.entry(layer).or_default();
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                next = mark_layer(transaction, layer)?;
+                let size = sizes.get(&layer).copied().unwrap_or(0);
+                total = total.saturating_sub(size);
+                freed.bytes += size;
+                freed.layers += 1;
+            }
         }
     }
     Ok(())
+}
+
+/// Marks a layer that nothing uses; returns the one whose files it used. One that no snapshot speaks of any more is forgotten.
+fn mark_layer(transaction: &Transaction<'_>, layer: LayerId) -> rusqlite::Result<Option<LayerId>> {
+    let underlay = underlay_of(transaction, layer)?;
+    for sql in [
+        "DELETE FROM underlays_1 WHERE layer = ?1",
+        "UPDATE layers_1 SET present = 0 WHERE id = ?1",
+        "DELETE FROM layers_1 WHERE id = ?1 AND id NOT IN (SELECT layer FROM snapshots_1)",
+    ] {
+        transaction.prepare_cached(sql)?.execute([layer])?;
+    }
+    Ok(underlay)
 }
 
 /// What may go, the least recently used first, and nothing before what stands on it; each with its last use.

@@ -9,6 +9,7 @@
 //!   partial/<hex>       blobs whose fetching was interrupted, to be resumed; flock'd by `locks/blob-<hex>` meanwhile
 //!   layers/<id>/fs/     a layer's files, as an overlay lower directory; immutable
 //!   layers/<id>/manifest  the sealed manifest: a `Diff`, authoritative over what lies in `fs/`
+//!   layers/<id>/underlay  the layer whose files show through, and the files that are this one's own; few layers have it
 //!   records.db          SQLite, WAL: layers, snapshots, records, tree digests, diff IDs, images, tags, leases, journals
 //!   mounts/<hash>/<n>/  cache mounts: `data/`, and `filled` once its first content is whole
 //!   contexts/<hash>     stat caches, one for each context directory
@@ -53,6 +54,7 @@ mod snapshot;
 mod stat_cache;
 mod store;
 mod temporary;
+mod underlay;
 mod unpack;
 mod upper;
 mod view;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use galley_image::{Diff, Tree};
 
+use crate::underlay::Underlay;
 use crate::{LayerId, SnapshotId};
 
 /// Entries that all manifests, and all trees, may have together. An entry takes some 250 bytes.
@@ -16,6 +17,7 @@ const MOST_ENTRIES: usize = 200_000;
 pub(crate) struct Memo {
     diffs: Mutex<Bounded<LayerId, Diff>>,
     trees: Mutex<Bounded<SnapshotId, Tree>>,
+    underlays: Mutex<HashMap<LayerId, Option<Arc<Underlay>>>>,
 }
 
 impl Memo {
@@ -33,6 +35,16 @@ impl Memo {
 
     pub(crate) fn put_tree(&self, snapshot: SnapshotId, tree: &Arc<Tree>) {
         locked(&self.trees).put(snapshot, tree, tree.len());
+    }
+
+    /// What a layer lies over, if that is known: it may be nothing.
+    #[expect(clippy::option_option, reason = "not known, and known to be nothing")]
+    pub(crate) fn underlay(&self, layer: LayerId) -> Option<Option<Arc<Underlay>>> {
+        locked(&self.underlays).get(&layer).cloned()
+    }
+
+    pub(crate) fn put_underlay(&self, layer: LayerId, underlay: Option<Arc<Underlay>>) {
+        locked(&self.underlays).insert(layer, underlay);
     }
 
     /// A manifest now says more: trees merged from it are out of date.

@@ -17,6 +17,7 @@ use crate::failpoint::{FailPoint, reached};
 use crate::lock::lock_directory;
 use crate::remove::remove_tree;
 use crate::snapshot::insert_snapshot;
+use crate::underlay::Underlay;
 use crate::view::View;
 use crate::walk::{What, walk};
 use crate::writer::{Born, times_of};
@@ -169,9 +170,12 @@ impl Prepared {
             if !seen.insert(snapshot.layer) || self.store.diff(snapshot.layer)?.is_empty() {
                 continue;
             }
-            let directory = self.store.inner.layer_directory(snapshot.layer);
-            self.mounted.extend(lock_directory(&directory, true, true)?);
-            lowers.push(self.store.inner.layer_files(snapshot.layer));
+            let underlay = self.store.underlay(snapshot.layer)?.map(|underlay| underlay.layer);
+            for layer in [snapshot.layer].into_iter().chain(underlay.filter(|layer| seen.insert(*layer))) {
+                let directory = self.store.inner.layer_directory(layer);
+                self.mounted.extend(lock_directory(&directory, true, true)?);
+                lowers.push(self.store.inner.layer_files(layer));
+            }
         }
         if lowers.is_empty() {
             let empty = self.directory.join("empty");
@@ -200,7 +204,7 @@ impl Prepared {
         // The locks in the rest of it are held until the layer is in the database.
         let mut written = writer.finish()?;
         let diff = std::mem::take(&mut written.diff);
-        self.seal(diff, &written.linked)
+        self.seal(diff, &written.linked, written.underlay.take())
     }
 
     /// Seals what a step did in [`Prepared::root`]. `stubs` are mount points that the sandbox made up: those that the step
@@ -217,7 +221,7 @@ impl Prepared {
             }
             None => upper::read(&self.files(), &self.view, stubs)?,
         };
-        self.seal(diff, &[])
+        self.seal(diff, &[], None)
     }
 
     /// Sets every time in [`Prepared::root`] that is later than `latest` to it, once nothing runs there any more.
@@ -246,10 +250,18 @@ impl Prepared {
     }
 
     /// Manifest, rename, row: in this order, so that a row never stands for less than everything.
-    fn seal(&self, diff: Diff, linked: &[LayerId]) -> Result<Snapshot, StoreError> {
+    fn seal(
+        &self,
+        diff: Diff,
+        linked: &[LayerId],
+        underlay: Option<Underlay>,
+    ) -> Result<Snapshot, StoreError> {
         let new = self.directory.join("layer");
         reached(FailPoint::SealBefore);
         manifest::write(&new.join("manifest"), &diff)?;
+        if let Some(underlay) = &underlay {
+            underlay.write(&new.join("underlay"))?;
+        }
         reached(FailPoint::SealAfter);
         let layer = LayerId::random()?;
         let place = self.store.inner.layer_directory(layer);
@@ -257,18 +269,25 @@ impl Prepared {
         let _lock = lock_directory(&new, true, true)?;
         fs::rename(&new, &place).map_err(StoreError::on("create", &place))?;
         reached(FailPoint::LayerRenamed);
-        let committed = self.insert(layer, diff.size(), linked);
+        let committed = self.insert(layer, diff.size(), linked, underlay.as_ref());
         match &committed {
             Ok(_) => {
                 reached(FailPoint::SnapshotCommitted);
                 self.store.inner.memo.put_diff(layer, &Arc::new(diff));
+                self.store.inner.memo.put_underlay(layer, underlay.map(Arc::new));
             }
             Err(_) => self.store.inner.discard(&place)?,
         }
         committed
     }
 
-    fn insert(&self, layer: LayerId, size: u64, linked: &[LayerId]) -> Result<Snapshot, StoreError> {
+    fn insert(
+        &self,
+        layer: LayerId,
+        size: u64,
+        linked: &[LayerId],
+        underlay: Option<&Underlay>,
+    ) -> Result<Snapshot, StoreError> {
         self.store.inner.database.write(|transaction| {
             let sql = "INSERT INTO layers_1 (id, size, present, standing, family, synced, boot, created) \
                        VALUES (?1, ?2, 1, ?3, NULL, 0, ?4, ?5)";
@@ -280,6 +299,10 @@ impl Prepared {
                 now()
             ])?;
             join_families(transaction, layer, linked)?;
+            if let Some(underlay) = underlay {
+                let sql = "INSERT INTO underlays_1 (layer, underlay) VALUES (?1, ?2)";
+                transaction.prepare_cached(sql)?.execute(params![layer, underlay.layer])?;
+            }
             insert_snapshot(transaction, self.parent, layer, &self.lease)
         })
     }

@@ -117,7 +117,9 @@ impl Store {
     #[must_use]
     pub fn file_path(&self, layer: LayerId, path: &TreePath) -> PathBuf {
         use std::os::unix::ffi::OsStrExt;
-        let files = self.inner.layer_files(layer);
+        // Where it cannot be read, the file will be missing, and named.
+        let underlay = self.underlay(layer).ok().flatten().filter(|underlay| underlay.shows(path));
+        let files = self.inner.layer_files(underlay.map_or(layer, |underlay| underlay.layer));
         if path.is_root() { files } else { files.join(std::ffi::OsStr::from_bytes(path.as_bytes())) }
     }
 

@@ -5,8 +5,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::params;
-
 use crate::database::Database;
 use crate::failpoint::{FailPoint, reached};
 use crate::memo::Memo;
@@ -210,19 +208,25 @@ impl Inner {
             return Ok(());
         }
         let lost: Vec<LayerId> = self.database.write(|transaction| {
-            let sql = "SELECT id FROM layers_1 WHERE synced = 0 AND boot <> ?1";
+            let sql = "SELECT id FROM layers_1 WHERE synced = 0 AND boot <> ?1 \
+                       UNION SELECT u.layer FROM underlays_1 u JOIN layers_1 l ON l.id = u.underlay \
+                       WHERE l.synced = 0 AND l.boot <> ?1";
             let lost: Vec<LayerId> = transaction
                 .prepare(sql)?
                 .query_map([&self.boot], |row| row.get(0))?
                 .collect::<Result<_, _>>()?;
-            transaction.execute_batch("CREATE TEMP TABLE lost (id BLOB PRIMARY KEY);")?;
-            transaction.execute(
+            transaction.execute_batch(
+                "CREATE TEMP TABLE lost (id BLOB PRIMARY KEY); CREATE TEMP TABLE lost_layers (id BLOB PRIMARY KEY);",
+            )?;
+            for layer in &lost {
+                transaction.prepare_cached("INSERT INTO lost_layers (id) VALUES (?1)")?.execute([layer])?;
+            }
+            transaction.execute_batch(
                 "INSERT INTO lost WITH RECURSIVE gone(id) AS (
-                     SELECT s.id FROM snapshots_1 s JOIN layers_1 l ON l.id = s.layer
-                         WHERE l.synced = 0 AND l.boot <> ?1
+                     SELECT s.id FROM snapshots_1 s JOIN lost_layers l ON l.id = s.layer
                      UNION SELECT s.id FROM snapshots_1 s JOIN gone ON s.parent = gone.id
-                 ) SELECT id FROM gone",
-                params![self.boot],
+                 ) SELECT id FROM gone;
+                 DROP TABLE lost_layers;",
             )?;
             // An image that neither files nor blobs are left of cannot be made whole again; its name must not stand for it.
             transaction.execute_batch(
@@ -242,6 +246,7 @@ impl Inner {
             )?;
             for layer in &lost {
                 transaction.execute("DELETE FROM diff_ids_1 WHERE layer = ?1", [layer])?;
+                transaction.execute("DELETE FROM underlays_1 WHERE layer = ?1", [layer])?;
                 transaction.execute("DELETE FROM layers_1 WHERE id = ?1", [layer])?;
             }
             Ok(lost)

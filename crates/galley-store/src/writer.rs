@@ -9,6 +9,7 @@
 mod directory;
 mod failure;
 pub(crate) mod file;
+mod held;
 mod link;
 mod pool;
 mod seal;
@@ -30,8 +31,8 @@ use crate::{LayerId, Snapshotter, Store, StoreError};
 use directory::Directories;
 pub(crate) use file::Born;
 use file::{Attributes, FileWriter};
-use link::Links;
-use pool::{Job, Pool};
+use link::{Family, Links};
+use pool::Pool;
 use source::Source;
 
 /// Where a copied file's bytes come from.
@@ -70,14 +71,26 @@ pub struct LayerWriter {
     files: FileWriter,
     pool: Pool,
     links: Links,
+    /// The layer whose files those are that are held back.
+    held_of: Option<LayerId>,
 }
 
 /// What the layer has at a path.
 #[derive(Clone, Debug)]
 struct Put {
     entry: Entry,
-    /// The worker's job that will tell size and digest.
-    job: Option<usize>,
+    bytes: Bytes,
+}
+
+/// Where the bytes of a put file are.
+#[derive(Clone, Debug)]
+enum Bytes {
+    /// In place, as is all that is no file.
+    Here,
+    /// In the hands of the worker whose job has this number, and will tell size and digest.
+    Copied(usize),
+    /// At the same path in a layer of this family.
+    Held(Arc<Family>),
 }
 
 impl LayerWriter {
@@ -101,6 +114,7 @@ impl LayerWriter {
             groups: 0,
             files: FileWriter::new(born),
             pool: Pool::new(born),
+            held_of: None,
         })
     }
 
@@ -120,14 +134,14 @@ impl LayerWriter {
     /// an earlier copy failed with.
     pub fn put_directory(&mut self, path: &TreePath, entry: &Entry) -> Result<(), StoreError> {
         if path.is_root() {
-            self.puts.insert(path.clone(), Put { entry: entry.clone(), job: None });
+            self.puts.insert(path.clone(), Put { entry: entry.clone(), bytes: Bytes::Here });
             return Ok(());
         }
         let parent = self.begin(path, true)?;
         if !self.puts.contains_key(path) {
             self.directories.make(&parent, path, entry.mode)?;
         }
-        self.puts.insert(path.clone(), Put { entry: entry.clone(), job: None });
+        self.puts.insert(path.clone(), Put { entry: entry.clone(), bytes: Bytes::Here });
         Ok(())
     }
 
@@ -157,7 +171,7 @@ impl LayerWriter {
             _ => node(FileType::Fifo, 0).map_err(refused)?,
         }
         self.files.born().set_node(&parent, name, entry).map_err(refused)?;
-        self.puts.insert(path.clone(), Put { entry: entry.clone(), job: None });
+        self.puts.insert(path.clone(), Put { entry: entry.clone(), bytes: Bytes::Here });
         Ok(())
     }
 
@@ -179,12 +193,12 @@ impl LayerWriter {
         let (digest, size) = written.map_err(|failure| failure.at(path))?;
         let content = FileContent { size, digest: Some(digest), link_group: None };
         let entry = Entry { kind: Kind::File(content), ..entry.clone() };
-        self.puts.insert(path.clone(), Put { entry, job: None });
+        self.puts.insert(path.clone(), Put { entry, bytes: Bytes::Here });
         Ok(digest)
     }
 
-    /// Puts a copy of a file: a reflink where the file system can, else a hard link to a file of a layer where nobody can
-    /// tell, else its bytes. A worker thread makes it; a later call, or the commit, says if it failed.
+    /// Puts a copy of a file: the file of a layer that may show through, else a reflink where the file system can, else a hard link
+    /// to a file of a layer where nobody can tell, else its bytes. A worker thread makes it; a later call, or the commit, says if it failed.
     ///
     /// # Errors
     /// As [`LayerWriter::put_directory`]. Later: [`StoreError::ChangedWhileCopied`], [`StoreError::NotAFile`],
@@ -198,18 +212,16 @@ impl LayerWriter {
         let parent = self.begin(path, false)?;
         let size = entry.file().map_or(0, |file| file.size);
         let content = FileContent { size, digest: None, link_group: None };
-        let entry = Entry { kind: Kind::File(content), ..entry.clone() };
-        let source = match source {
-            FileSource::Disk { path, expect } => Source::disk(path, expect),
-            FileSource::Layer { layer, path } => self.links.source(&self.store, layer, &path, &entry)?,
+        let mut entry = Entry { kind: Kind::File(content), ..entry.clone() };
+        let bytes = match source {
+            FileSource::Disk { path: from, expect } => {
+                self.copy(parent, path, &entry, Source::disk(from, expect))?
+            }
+            FileSource::Layer { layer, path: from } => {
+                self.take_from_layer(parent, path, &mut entry, layer, &from)?
+            }
         };
-        let job = self.pool.copy(Job {
-            directory: parent,
-            path: path.clone(),
-            attributes: Attributes::of(&entry),
-            source,
-        })?;
-        self.puts.insert(path.clone(), Put { entry, job: Some(job) });
+        self.puts.insert(path.clone(), Put { entry, bytes });
         Ok(())
     }
 
@@ -231,6 +243,7 @@ impl LayerWriter {
             return Err(refuse("that is a directory"));
         }
         let parent = self.begin(path, false)?;
+        self.release(target)?;
         // Making room for `path` may have removed the target with a directory above it.
         let group = LinkGroup(self.groups);
         let put = self.puts.get_mut(target).ok_or_else(|| refuse("it replaces that file"))?;
@@ -239,7 +252,7 @@ impl LayerWriter {
             file.link_group.get_or_insert(group);
         }
         let put = put.clone();
-        if put.job.is_some() {
+        if let Bytes::Copied(_) = put.bytes {
             self.pool.drain()?;
         }
         let directory = self.directories.open(&target.parent().unwrap_or_default())?;
@@ -308,7 +321,7 @@ impl LayerWriter {
             let entry = below.unwrap_or_else(|| Entry::directory(0o755, Mtime::default()));
             let parent = self.directories.open(&directory.parent().unwrap_or_default())?;
             self.directories.make(&parent, &directory, entry.mode)?;
-            self.puts.insert(directory, Put { entry, job: None });
+            self.puts.insert(directory, Put { entry, bytes: Bytes::Here });
         }
         Ok(())
     }

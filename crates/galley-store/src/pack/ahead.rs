@@ -124,19 +124,17 @@ fn read<'b>(
 /// The directory of the file that was read last, open: most files lie in the same one as the file before.
 struct Directory<'d> {
     place: &'d Place<'d>,
-    open: Option<(TreePath, File)>,
+    open: Option<(PathBuf, File)>,
 }
 
 impl Directory<'_> {
     /// Reads a file of `size` bytes, or one byte more, so that a file that grew shows.
     fn read(&mut self, path: &TreePath, size: u64) -> io::Result<Vec<u8>> {
-        let parent = path.parent().unwrap_or_default();
+        let on_disk = (self.place)(path);
+        let parent = on_disk.parent().unwrap_or(&on_disk);
         let open = match self.open.take() {
             Some(open) if open.0 == parent => open,
-            _ => {
-                let directory = File::open((self.place)(&parent))?;
-                (parent, directory)
-            }
+            _ => (parent.to_owned(), File::open(parent)?),
         };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&open.1, path.name().unwrap_or_default(), flags, Mode::empty());

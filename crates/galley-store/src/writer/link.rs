@@ -1,4 +1,4 @@
-//! When a file of another layer may be hard-linked instead of copied.
+//! When a file of another layer may be hard-linked instead of copied, or show through.
 //!
 //! A second name must not show. So: metadata and digest agree; the inode is not in the layers below, nor in the layer
 //! itself already (`cp -a` and tar would see a link that is not there); and no step runs on a layer that has the inode,
@@ -13,10 +13,9 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use galley_image::{Change, Entry, Kind, TreePath};
+use galley_image::{Change, ContentDigest, Entry, Kind, TreePath};
 use rusqlite::params;
 
-use super::source::Source;
 use crate::lock::lock_directory;
 use crate::{LayerId, Store, StoreError};
 
@@ -35,12 +34,17 @@ pub(crate) struct Links {
 pub(crate) struct Family {
     _locks: Vec<File>,
     /// The one layer whose files are linked.
-    from: LayerId,
+    pub(super) from: LayerId,
     /// Inodes of the family that the layers below the new one have already.
     below: HashSet<(u64, u64)>,
 }
 
 impl Family {
+    /// Whether the layers below the new one have any inode of the family.
+    pub(super) fn has_some_below(&self) -> bool {
+        !self.below.is_empty()
+    }
+
     /// Whether the layers below the new one have the inode of `file` already, or it cannot be told.
     pub(super) fn is_below(&self, file: &Path) -> bool {
         if self.below.is_empty() {
@@ -61,21 +65,22 @@ impl Links {
         self.forbidden = true;
     }
 
-    /// How to get the bytes of a layer's file for an entry of the new layer.
-    pub(super) fn source(
+    /// The digest of a layer's file, if it is known; and the locked family of that layer, if the file may be linked for an entry of
+    /// the new layer.
+    pub(super) fn find(
         &mut self,
         store: &Store,
         layer: LayerId,
         path: &TreePath,
         wanted: &Entry,
-    ) -> Result<Source, StoreError> {
-        let on_disk = store.file_path(layer, path);
+    ) -> Result<(Option<ContentDigest>, Option<Arc<Family>>), StoreError> {
+        let not_a_file = || StoreError::NotAFile { path: store.file_path(layer, path) };
         let diff = store.diff(layer)?;
         let Some(Change::Put { entry, .. }) = diff.get(path) else {
-            return Err(StoreError::NotAFile { path: on_disk });
+            return Err(not_a_file());
         };
         let Kind::File(file) = &entry.kind else {
-            return Err(StoreError::NotAFile { path: on_disk });
+            return Err(not_a_file());
         };
         let agrees = (entry.mode, entry.uid, entry.gid, entry.mtime)
             == (wanted.mode, wanted.uid, wanted.gid, wanted.mtime)
@@ -83,8 +88,17 @@ impl Links {
         let alone = file.link_group.is_none();
         let linkable = agrees && alone && file.size > 0 && file.digest.is_some() && !self.forbidden;
         let family = if linkable { self.family(store, layer)? } else { None };
-        let family = family.filter(|family| family.from == layer && self.used.insert((layer, path.clone())));
-        Ok(Source::layer(on_disk, file.digest, family.map(|family| (layer, family))))
+        Ok((file.digest, family.filter(|family| family.from == layer)))
+    }
+
+    /// Whether the file was linked.
+    pub(super) fn is_used(&self, layer: LayerId, path: &TreePath) -> bool {
+        !self.used.is_empty() && self.used.contains(&(layer, path.clone()))
+    }
+
+    /// Notes that the file is linked; false if it was already.
+    pub(super) fn use_once(&mut self, layer: LayerId, path: &TreePath) -> bool {
+        self.used.insert((layer, path.clone()))
     }
 
     fn family(&mut self, store: &Store, layer: LayerId) -> Result<Option<Arc<Family>>, StoreError> {

@@ -11,7 +11,8 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::failure::Failure;
-use super::{LayerWriter, Put, pool::Pool};
+use super::{Bytes, LayerWriter, Put, pool::Pool};
+use crate::underlay::Underlay;
 use crate::{LayerId, Snapshotter, StoreError};
 
 /// A layer that is written to the end.
@@ -21,6 +22,8 @@ pub(crate) struct Written {
     pub(crate) diff: Diff,
     /// Layers that it shares inodes with.
     pub(crate) linked: Vec<LayerId>,
+    /// The one among them that shows through.
+    pub(crate) underlay: Option<Underlay>,
     /// Keeps those layers from being mounted until the new one is committed as their relative.
     pub(crate) _links: super::link::Links,
 }
@@ -28,13 +31,14 @@ pub(crate) struct Written {
 impl LayerWriter {
     /// Waits for the copies and finishes the layer on disk.
     pub(crate) fn finish(mut self) -> Result<Written, StoreError> {
+        let underlay = self.settle()?;
         let born = self.files.born();
-        let (results, linked) = std::mem::replace(&mut self.pool, Pool::new(born)).finish()?;
+        let (results, mut linked) = std::mem::replace(&mut self.pool, Pool::new(born)).finish()?;
         for (path, put) in &mut self.puts {
-            let (Kind::File(file), Some(job)) = (&mut put.entry.kind, put.job) else { continue };
+            let (Kind::File(file), Bytes::Copied(job)) = (&mut put.entry.kind, &put.bytes) else { continue };
             // Somebody was told of a failure and went on all the same.
             let lost = || self.directories.error("copy", path, Errno::CANCELED);
-            let (digest, size) = results.get(job).copied().flatten().ok_or_else(lost)?;
+            let (digest, size) = results.get(*job).copied().flatten().ok_or_else(lost)?;
             (file.digest, file.size) = (Some(digest), size);
         }
         self.add_opaque_directories()?;
@@ -51,7 +55,8 @@ impl LayerWriter {
             (path.clone(), Change::Put { entry: entry.clone(), opaque })
         });
         let diff = put.chain(deletions.into_iter().map(|path| (path, Change::Whiteout))).collect();
-        Ok(Written { diff, linked, _links: self.links })
+        linked.extend(underlay.as_ref().map(|underlay| underlay.layer));
+        Ok(Written { diff, linked, underlay, _links: self.links })
     }
 
     /// A directory that only hides what is below it needs an entry to do so.

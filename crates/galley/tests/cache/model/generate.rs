@@ -4,7 +4,10 @@ use super::case::Op;
 use crate::random::Random;
 
 /// Files of the context.
-const FILES: [&str; 6] = ["a", "b", "d/x", "d/y", "d/sub/z", "e"];
+const FILES: [&str; 7] = ["a", "b", "d/x", "d/y", "d/sub/z", "e", "d/many/7"];
+
+/// So many files in `d/many`, in every other case, that layers are made to lie over others.
+const MANY: usize = 40;
 
 /// Its directories.
 const DIRECTORIES: [&str; 3] = ["d", "d/sub", "."];
@@ -18,6 +21,9 @@ const OPERATIONS: usize = 14;
 pub fn generate(seed: u64) -> Vec<Op> {
     let mut random = Random::new(seed);
     let mut ops: Vec<Op> = FILES.iter().map(|path| file(path, &mut random)).collect();
+    if seed % 2 == 0 {
+        ops.extend((10..10 + MANY).map(|number| file(&format!("d/many/{number}"), &mut random)));
+    }
     let mut stages = Stages::new(&mut random);
     ops.push(Op::Dockerfile { text: stages.text() });
     ops.push(Op::Build);
@@ -49,7 +55,7 @@ fn operation(random: &mut Random, stages: &mut Stages) -> Op {
         3..5 => Op::Sneak { path, text: word(random) },
         5 => Op::Mode { path, mode: random.of(&MODES) },
         6 => Op::Mode { path: random.of(&["d", "d/sub"]).into(), mode: random.of(&[0o755, 0o700, 0o1777]) },
-        7 => Op::Remove { path: random.of(&["b", "d/y", "d/sub", "e", "d/new"]).into() },
+        7 => Op::Remove { path: random.of(&["b", "d/y", "d/sub", "e", "d/new", "d/many/11"]).into() },
         8 => Op::Rename { from: path, to: random.of(&["d/new", "e", "d/sub/moved"]).into() },
         9 => Op::Symlink {
             path: random.of(&["d/link", "e"]).into(),
