@@ -21,7 +21,7 @@ const OPERATIONS: usize = 14;
 pub fn generate(seed: u64) -> Vec<Op> {
     let mut random = Random::new(seed);
     let mut ops: Vec<Op> = FILES.iter().map(|path| file(path, &mut random)).collect();
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         ops.extend((10..10 + MANY).map(|number| file(&format!("d/many/{number}"), &mut random)));
     }
     let mut stages = Stages::new(&mut random);
