@@ -200,10 +200,15 @@ impl Options {
 
 /// Builds the release binary and says where it lies.
 pub(crate) fn build_galley() -> Result<PathBuf> {
+    build_galley_as("release")
+}
+
+/// Builds galley with a profile of the workspace and says where it lies.
+pub(crate) fn build_galley_as(profile: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut build = Command::new(&cargo);
-    build.args(["build", "--release", "--locked", "-p", "galley"]).current_dir(root);
+    build.args(["build", "--profile", profile, "--locked", "-p", "galley"]).current_dir(root);
     if !build.status()?.success() {
         return Err("galley does not build".into());
     }
@@ -211,5 +216,5 @@ pub(crate) fn build_galley() -> Result<PathBuf> {
     metadata.args(["metadata", "--format-version=1", "--no-deps", "--locked"]).current_dir(root);
     let metadata: serde_json::Value = serde_json::from_slice(&metadata.output()?.stdout)?;
     let target = metadata["target_directory"].as_str().ok_or("cargo metadata names no target directory")?;
-    Ok(Path::new(target).join("release/galley"))
+    Ok(Path::new(target).join(profile).join("galley"))
 }

@@ -1,21 +1,23 @@
-//! `cargo xtask examples`: builds each example from its single-stage and its multi-stage Dockerfile, runs both, and prints what that costs.
+//! `cargo xtask examples`: builds each example from its Dockerfiles, runs what comes out, and prints what that costs beside what the article says.
 //!
 //! An image counts only after it was run: it answers over HTTP, shows each edit of the sources, and ends with 0 on SIGTERM.
 
+mod claims;
+pub mod demo;
 mod measure;
+mod results;
 mod service;
 mod table;
+mod weigh;
+mod workshop;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use crate::Result;
-use crate::bench::builder::{Builder, Tool};
-use crate::bench::{PLAIN_USER, build_galley};
-use table::Row;
+use crate::bench::build_galley;
+use table::{Base, Row};
+use weigh::Scales;
+use workshop::Workshop;
 
 const HELP: &str = "\
 usage: cargo xtask examples [OPTIONS] [NAME...]
@@ -25,9 +27,12 @@ usage: cargo xtask examples [OPTIONS] [NAME...]
   --site-ca host|FILE   a CA bundle for RUN steps: what `galley build --site-ca` takes
   --galley FILE         this binary, instead of building one
   --rounds N            N runs of each rebuild (3)
-  --user                as the plain user 12345, who needs lines in /etc/subuid and /etc/subgid; not as the one who calls
+  --write               put what was measured into docs/results.md
+  --user                called by root: as the plain user 12345, who needs lines in /etc/subuid and /etc/subgid
 
-As root. Everything is made below TMPDIR, in a store of its own that is emptied before each cold build. NAME: node, go, rust, python.
+As root, or as a user with subordinate ids. Everything is made below TMPDIR, in a store of its own; between two builds it has the bases and nothing else.
+
+names:
 ";
 
 /// One project below `examples/`. Its `/healthz` answers `ok`, which is what the measured edit changes.
@@ -40,23 +45,46 @@ struct Example {
     source: &'static str,
 }
 
-const EXAMPLES: [Example; 4] = [
+const EXAMPLES: [Example; 9] = [
     Example { name: "node", title: "Express in TypeScript", source: "src/index.ts" },
+    Example { name: "node-cache", title: "Hono, bundled, cache mounts", source: "src/index.ts" },
+    Example { name: "nextjs", title: "Next.js, standalone", source: "app/healthz/route.ts" },
     Example { name: "go", title: "`net/http`", source: "main.go" },
+    Example { name: "go-service", title: "a service of two packages", source: "main.go" },
+    Example { name: "go-distroless", title: "on distroless", source: "main.go" },
     Example { name: "rust", title: "`tiny_http`", source: "src/main.rs" },
+    Example { name: "rust-web", title: "`axum`", source: "src/main.rs" },
     Example { name: "python", title: "Flask on gunicorn", source: "main.py" },
 ];
 
-/// The two Dockerfiles of an example: the name in the table, and the file.
-const FILES: [(&str, &str); 2] = [("single", "Dockerfile.single"), ("multi", "Dockerfile")];
+const SINGLE: &str = "single";
+const ARTICLE: &str = "article";
+const MULTI: &str = "multi";
 
-/// Does what `args` ask for and prints the table; true if every example does what it should.
+/// The Dockerfiles of an example: the name in the tables, and the file. Not every example has the article's.
+const FORMS: [(&str, &str); 3] =
+    [(SINGLE, "Dockerfile.single"), (ARTICLE, "Dockerfile.article"), (MULTI, "Dockerfile")];
+
+/// Where an example lies.
+fn directory(example: &Example) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example.name)
+}
+
+/// Whether the example has that file.
+fn has(example: &Example, file: &str) -> bool {
+    directory(example).join(file).exists()
+}
+
+/// Does what `args` ask for and prints the tables; true if every example does what it should.
 ///
 /// # Errors
 /// Options that are not understood; a galley that does not build; a machine that lacks what this needs.
 pub fn main(args: &[String]) -> Result<bool> {
     let Some(options) = Options::parse(args)? else {
         print!("{HELP}");
+        for example in &EXAMPLES {
+            println!("  {:<15} {}", example.name, example.title);
+        }
         return Ok(true);
     };
     let galley = match &options.galley {
@@ -64,83 +92,40 @@ pub fn main(args: &[String]) -> Result<bool> {
         None => build_galley()?,
     };
     let workshop = Workshop::new(&galley, &options)?;
+    let mut scales = Scales::default();
+    let wanted: Vec<&Example> = EXAMPLES.iter().filter(|example| options.wants(example)).collect();
+    let files = wanted.iter().flat_map(|&example| FORMS.map(|(form, file)| (example, form, file)));
+    let files: Vec<_> = files.filter(|(example, _, file)| has(example, file)).collect();
+
+    let mut names = Vec::new();
+    for (example, _, file) in &files {
+        names.extend(measure::bases(&directory(example).join(file))?);
+    }
+    names.sort();
+    names.dedup();
+    let mut bases = Vec::new();
+    for name in names {
+        let made = workshop.fetch(&name)?;
+        let weight = scales.weigh(&workshop, &name)?;
+        bases.push(Base { name, made, weight });
+    }
+
     let mut rows = Vec::new();
     let mut failures = Vec::new();
-    for example in EXAMPLES.iter().filter(|example| options.wants(example)) {
-        for (form, file) in FILES {
-            eprintln!("{}: {file}", example.name);
-            match measure::measure(&workshop, example, file) {
-                Ok(measured) => rows.push(Row { example, form, measured }),
-                Err(error) => failures.push(format!("{}, {file}: {error}", example.name)),
-            }
+    for (example, form, file) in files {
+        eprintln!("{}: {file}", example.name);
+        match measure::measure(&workshop, &mut scales, example, file) {
+            Ok(measured) => rows.push(Row { example, form, measured }),
+            Err(error) => failures.push(format!("{}, {file}: {error}", example.name)),
         }
     }
-    print!("{}", table::render(&rows, options.rounds));
-    for failure in &failures {
-        println!("- FAILED {failure}");
+    let measured = results::render(&options, &bases, &rows, &failures);
+    print!("{measured}");
+    if options.write && failures.is_empty() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/results.md");
+        results::write(&page, &measured)?;
     }
     Ok(failures.is_empty())
-}
-
-/// Where the examples are built: copies of them, so that no edit touches the project's own files.
-struct Workshop {
-    scratch: TempDir,
-    builder: Builder,
-    /// Options of every galley that fetches something.
-    config: Vec<String>,
-    /// Options of `galley build` alone.
-    site: Vec<String>,
-    rounds: usize,
-}
-
-impl Workshop {
-    fn new(galley: &Path, options: &Options) -> Result<Workshop> {
-        let scratch = tempfile::Builder::new().prefix("galley-examples-").tempdir()?;
-        let root = scratch.path();
-        // The plain user reads the contexts and the binary.
-        fs::set_permissions(root, Permissions::from_mode(0o755))?;
-        let program = root.join("galley");
-        fs::copy(galley, &program).map_err(|error| format!("{}: {error}", galley.display()))?;
-        let home = root.join("home");
-        fs::create_dir(&home)?;
-        let tool = if options.user { Tool::GalleyAsUser } else { Tool::Galley };
-        if options.user {
-            chown(&home, Some(PLAIN_USER), Some(PLAIN_USER))?;
-        }
-        let config = match (&options.config, &options.registry) {
-            (Some(file), _) => {
-                Some(file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?)
-            }
-            (None, Some(registry)) => {
-                let file = root.join("config.toml");
-                fs::write(&file, mirror_of_all(registry))?;
-                Some(file)
-            }
-            (None, None) => None,
-        };
-        let config = config.map(|file| ["--config".to_owned(), file.display().to_string()]);
-        let site = options.site_ca.clone().map(|ca| ["--site-ca".to_owned(), ca]);
-        Ok(Workshop {
-            builder: Builder::on_no_base(tool, program, &home),
-            config: config.into_iter().flatten().collect(),
-            site: site.into_iter().flatten().collect(),
-            rounds: options.rounds,
-            scratch,
-        })
-    }
-
-    /// A path in the scratch directory.
-    fn path(&self, name: &str) -> PathBuf {
-        self.scratch.path().join(name)
-    }
-}
-
-/// A configuration in which `registry` has the images of docker.io and gcr.io.
-fn mirror_of_all(registry: &str) -> String {
-    format!(
-        "[registry.\"docker.io\"]\nmirrors = [\"{registry}\"]\n[registry.\"gcr.io\"]\nmirrors = [\"{registry}/gcr.io\"]\n\
-         [registry.\"{registry}\"]\ninsecure = true\n"
-    )
 }
 
 /// What was asked for.
@@ -151,7 +136,10 @@ struct Options {
     site_ca: Option<String>,
     galley: Option<PathBuf>,
     rounds: usize,
+    write: bool,
     user: bool,
+    /// Whether what takes long is shown while it happens.
+    watched: bool,
     names: Vec<String>,
 }
 
@@ -169,6 +157,7 @@ impl Options {
                 "--site-ca" => options.site_ca = Some(value()?.clone()),
                 "--galley" => options.galley = Some(PathBuf::from(value()?)),
                 "--rounds" => options.rounds = value()?.parse().map_err(|_| "--rounds needs a number")?,
+                "--write" => options.write = true,
                 "--user" => options.user = true,
                 name if EXAMPLES.iter().any(|example| example.name == name) => {
                     options.names.push(name.to_owned());
@@ -182,6 +171,9 @@ impl Options {
         }
         if options.rounds == 0 {
             return Err("--rounds needs a number above 0".into());
+        }
+        if options.write && !options.names.is_empty() {
+            return Err("--write is about all examples: name none".into());
         }
         Ok(Some(options))
     }

@@ -1,5 +1,6 @@
 //! What the project does to itself: `tidy` keeps the house's rules, `bench` measures galley beside its peers, `conformance` compares
-//! what they build, `examples` builds and runs the examples, `bases` lets what is in `bases/` test its toolchains.
+//! what they build, `examples` builds and runs the examples, one of them as a demonstration, `bases` lets what is in `bases/` test its
+//! toolchains.
 
 #![forbid(unsafe_code)]
 

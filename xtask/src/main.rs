@@ -9,6 +9,7 @@ use xtask::{Result, bases, bench, conformance, examples, tidy, workspace_root};
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
+  demo [OPTIONS] [NAME]        builds galley, and with it an example from one stage and from several; `demo --help` for more
   tidy                         the house's rules that no compiler checks
   bench [OPTIONS] [CASE...]    galley as whole processes, beside a control and its peers; `bench --help` for more
   examples [OPTIONS] [NAME...] builds, runs and measures what is in examples/; `examples --help` for more
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.split_first() {
         Some((task, rest)) if task == "tidy" && rest.is_empty() => run_tidy(),
+        Some((task, rest)) if task == "demo" => examples::demo::main(rest),
         Some((task, rest)) if task == "bench" => bench::main(rest),
         Some((task, rest)) if task == "examples" => examples::main(rest),
         Some((task, rest)) if task == "bases" => bases::main(rest),

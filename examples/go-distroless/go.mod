@@ -1,0 +1,3 @@
+module example-go-distroless
+
+go 1.22
