@@ -23,7 +23,7 @@ const HELP: &str = "\
 usage: cargo xtask examples [OPTIONS] [NAME...]
 
   --registry HOST:PORT  a plain-HTTP registry that stands in for docker.io, and below /gcr.io for gcr.io
-  --config FILE         galley's configuration, instead of one made of --registry
+  --config FILE         galley's configuration, instead of one made of --registry, or one that binds all built-in bases
   --site-ca host|FILE   a CA bundle for RUN steps: what `galley build --site-ca` takes
   --galley FILE         this binary, instead of building one
   --rounds N            N runs of each rebuild (3)
@@ -106,7 +106,8 @@ pub fn main(args: &[String]) -> Result<bool> {
     let mut bases = Vec::new();
     for name in names {
         let made = workshop.fetch(&name)?;
-        let weight = scales.weigh(&workshop, &name)?;
+        workshop.name_base(&name, "example-base")?;
+        let weight = scales.weigh(&workshop, "example-base")?;
         bases.push(Base { name, made, weight });
     }
 

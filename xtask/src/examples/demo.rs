@@ -16,11 +16,12 @@ const HELP: &str = "\
 usage: cargo xtask demo [OPTIONS] [NAME]
 
   --registry HOST:PORT  a plain-HTTP registry that stands in for docker.io, and below /gcr.io for gcr.io
-  --config FILE         galley's configuration, instead of one made of --registry
+  --config FILE         galley's configuration, instead of one made of --registry, or one that binds all built-in bases
   --site-ca host|FILE   a CA bundle for RUN steps: what `galley build --site-ca` takes
   --galley FILE         this binary, instead of building one
 
-As root, or as a user with subordinate ids. Everything is made below TMPDIR, in a store of its own. NAME: what is in examples/ (go).
+As root, or as a user with subordinate ids. Without options the bases are made from packages, and no registry is needed. Everything is made below
+TMPDIR, in a store of its own. NAME: what is in examples/ (go).
 ";
 
 /// The example that needs the least: no packages but its own.

@@ -39,7 +39,7 @@ fn circumstances(options: &Options) -> String {
     let bases = match (&options.config, &options.registry) {
         (None, Some(_)) => "with bases from the registry that `--registry` names",
         (Some(_), _) => "with the bases that `--config` names",
-        (None, None) => "with bases from their own registries",
+        (None, None) => "with bases that galley made from packages",
     };
     format!("on {cores} cores, {user}, {bases}")
 }

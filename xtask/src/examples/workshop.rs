@@ -18,7 +18,9 @@ use crate::bench::race::{output, timed};
 pub(super) struct Workshop {
     pub(super) builder: Builder,
     /// Options of every galley that fetches something.
-    pub(super) config: Vec<String>,
+    pub(super) config: [String; 2],
+    /// The names of bases that galley makes itself.
+    bound: Vec<String>,
     /// Options of `galley build` alone.
     site: Vec<String>,
     pub(super) rounds: usize,
@@ -46,27 +48,30 @@ impl Workshop {
         if options.user {
             chown(&home, Some(PLAIN_USER), Some(PLAIN_USER))?;
         }
-        let config = match (&options.config, &options.registry) {
-            (Some(file), _) => {
-                Some(file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?)
-            }
-            (None, Some(registry)) => {
+        let config = match &options.config {
+            Some(file) => file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?,
+            None => {
                 let file = root.join("config.toml");
-                fs::write(&file, mirror_of_all(registry))?;
-                Some(file)
+                fs::write(&file, options.registry.as_deref().map_or(BUILTIN.to_owned(), mirror_of_all))?;
+                file
             }
-            (None, None) => None,
         };
-        let config = config.map(|file| ["--config".to_owned(), file.display().to_string()]);
         let site = options.site_ca.clone().map(|ca| ["--site-ca".to_owned(), ca]);
-        Ok(Workshop {
+        let mut workshop = Workshop {
             builder: Builder::on_no_base(tool, program, &home),
-            config: config.into_iter().flatten().collect(),
+            config: ["--config".to_owned(), config.display().to_string()],
+            bound: Vec::new(),
             site: site.into_iter().flatten().collect(),
             rounds: options.rounds,
             watched: options.watched,
             scratch,
-        })
+        };
+        let mut list = workshop.builder.command();
+        for line in output(list.args(["bases", "list", "--json"]).args(&workshop.config))?.lines() {
+            let base: serde_json::Value = serde_json::from_str(line)?;
+            workshop.bound.extend(base["name"].as_str().map(str::to_owned));
+        }
+        Ok(workshop)
     }
 
     /// A path in the scratch directory.
@@ -97,9 +102,26 @@ impl Workshop {
     /// One that is not to be had.
     pub(super) fn fetch(&self, name: &str) -> Result<f64> {
         eprintln!("base {name}");
-        let mut pull = self.builder.command();
-        pull.args(["pull", name]).args(&self.config);
-        if self.watched { watch(&mut pull) } else { Ok(timed(&mut pull, &self.path("log"))?.0) }
+        let mut get = self.builder.command();
+        if self.bound.iter().any(|bound| bound == name) {
+            get.args(["bases", "build", name]).args(&self.site);
+        } else {
+            get.args(["pull", name]);
+        }
+        get.args(&self.config);
+        if self.watched { watch(&mut get) } else { Ok(timed(&mut get, &self.path("log"))?.0) }
+    }
+
+    /// An image that is the base and nothing else, under a name that a base made here does not have itself.
+    ///
+    /// # Errors
+    /// One that does not build.
+    pub(super) fn name_base(&self, base: &str, image: &str) -> Result<()> {
+        let context = self.path(image);
+        fs::create_dir(&context)?;
+        fs::write(context.join("Dockerfile"), format!("FROM {base}\n"))?;
+        output(&mut self.build(&context, "Dockerfile", image))?;
+        Ok(fs::remove_dir_all(&context)?)
     }
 
     /// Back to where only the bases are there.
@@ -132,6 +154,9 @@ impl Drop for Workshop {
         let _ = output(self.builder.command().args(["store", "reset", "--force"]));
     }
 }
+
+/// A configuration in which the bases are made from packages, by the recipes that galley has in it.
+const BUILTIN: &str = "[bases]\nbuiltin = true\n";
 
 /// A configuration in which `registry` has the images of docker.io and gcr.io.
 fn mirror_of_all(registry: &str) -> String {
