@@ -2,6 +2,7 @@
 
 mod agents;
 mod no_proxy;
+mod resolver;
 mod url;
 
 use ureq::Body;

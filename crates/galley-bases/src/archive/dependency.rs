@@ -164,7 +164,7 @@ fn relation(text: &str) -> Result<Relation<'_>, MalformedRelation> {
         let (inside, behind) = rest[1..].split_once(close).ok_or_else(malformed)?;
         match close {
             ')' if relation.constraint.is_none() => {
-                relation.constraint = Some(constraint(inside).ok_or_else(malformed)?)
+                relation.constraint = Some(constraint(inside).ok_or_else(malformed)?);
             }
             ']' if relation.architectures.is_empty() => relation.architectures = inside.trim(),
             '>' => {}

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::closure::{self, Chosen, closure};
 use super::crew::{self, Job};
 use super::error::ArchiveError;
-use super::index::{Universe, read};
+use super::index::{Universe, read_condensed};
 use super::indexes;
 use super::lock::{Lock, LockProblem, Locked, is_inside};
 use super::mirror::Mirror;
@@ -91,8 +91,11 @@ fn resolve(
         .include
         .iter()
         .filter_map(|asked| closure::pin(asked).1.map(|version| (closure::pin(asked).0, version)));
-    let universe =
-        Universe::new(texts.flat_map(|(at, text)| read(text, at)), &request.architecture, &pins.collect());
+    let universe = Universe::new(
+        texts.flat_map(|(at, text)| read_condensed(text, at)),
+        &request.architecture,
+        &pins.collect(),
+    );
     let chosen = closure(&universe, request.variant, &request.include)?;
     let lock = Lock {
         request: request.requested(),

@@ -58,7 +58,7 @@ pub(super) fn index(
     if let Some(text) = cache::read(&kept)?.and_then(whole) {
         return Ok(text);
     }
-    let mut first = None;
+    let mut first: Option<ArchiveError> = None;
     for mirror in wanted.mirrors.iter().filter(|_| !settings.offline) {
         let plain = release.file(&path);
         match fetched(net, mirror, wanted.suite, release.by_hash, &listed, plain.as_ref(), packing) {
@@ -70,10 +70,12 @@ pub(super) fn index(
                 )?;
                 return Ok(condensed);
             }
-            Err(error) => first = first.or(Some(error)),
+            Err(error) => {
+                first.get_or_insert(error);
+            }
         }
     }
-    Err(first.unwrap_or_else(|| ArchiveError::Fetch { uri: listed.path, problem: FetchProblem::NotFound }))
+    Err(first.unwrap_or(ArchiveError::Fetch { uri: listed.path, problem: FetchProblem::NotFound }))
 }
 
 /// The text in a file of the cache; `None` where the file is not what it says, and has to be made again.

@@ -153,7 +153,7 @@ impl<'t> Transfer<'t> {
     fn run(mut self, place: &Path) -> Result<(), ArchiveError> {
         let mut first = None;
         for mirror in 0..self.wanted.mirrors.len() {
-            match self.from_mirror(mirror) {
+            match self.try_mirror(mirror) {
                 Ok(()) => return fs::rename(&self.path, place).map_err(ArchiveError::disk("write", place)),
                 // No other mirror makes room on the disk.
                 Err(error @ ArchiveError::Disk { .. }) => {
@@ -161,7 +161,9 @@ impl<'t> Transfer<'t> {
                     let _ = fs::remove_file(&self.path);
                     break;
                 }
-                Err(error) => first = first.or(Some(error)),
+                Err(error) => {
+                    first.get_or_insert(error);
+                }
             }
         }
         if self.position == 0 || self.private {
@@ -170,7 +172,7 @@ impl<'t> Transfer<'t> {
         Err(first.unwrap_or_else(|| self.wanted.failed(0, FetchProblem::NotFound)))
     }
 
-    fn from_mirror(&mut self, mirror: usize) -> Result<(), ArchiveError> {
+    fn try_mirror(&mut self, mirror: usize) -> Result<(), ArchiveError> {
         let mut tried = 0;
         loop {
             let before = self.position;

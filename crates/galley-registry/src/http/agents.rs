@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy};
 
 use super::no_proxy::bypasses;
+use super::resolver::Remembering;
 use super::url::Url;
 use crate::config::{Certificates, Proxies, RegistryConfig, Timeouts};
 use crate::error::{Failure, RegistryError};
@@ -85,7 +87,7 @@ impl Agents {
             // Several layers at once, and some of them to another host.
             .max_idle_connections_per_host(8)
             .build();
-        Ok(Agent::new_with_config(config))
+        Ok(Agent::with_parts(config, DefaultConnector::default(), Remembering::default()))
     }
 
     fn roots(&self) -> Result<RootCerts, RegistryError> {
