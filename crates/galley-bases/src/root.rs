@@ -31,7 +31,7 @@ pub use deb::DebError;
 pub use debian::AptSource;
 pub use error::DebProblem;
 pub use spec::{RootSpec, STATIC, Variant};
-pub use world::{ArchiveOptions, BasesWorld, BuiltRoot, Phase, Progress};
+pub use world::{ArchiveOptions, BasesWorld, BuiltRoot, MirrorChoice, Phase, Progress};
 
 /// The search path of images and of scripts: Debian's for root.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -1,11 +1,13 @@
 //! What was typed. Nothing here is interpreted: `config.rs` and `commands/` say what it means.
 
+mod base;
 mod bases;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use base::{BaseArgs, VariantArg};
 pub use bases::{BasesBuildArgs, BasesCommand};
 
 /// Builds container images from Dockerfiles, without a daemon.
@@ -78,6 +80,8 @@ pub enum Command {
         #[command(flatten)]
         progress: ProgressArgs,
     },
+    /// Make an image of Debian packages, without a registry and without a Dockerfile
+    Base(Box<BaseArgs>),
     /// Look at and make the bases that the configuration binds names to
     #[command(subcommand)]
     Bases(BasesCommand),

@@ -1,5 +1,6 @@
 //! One file a command. Each reads its options, opens what it needs and says how galley ends.
 
+mod base;
 mod bases;
 mod build;
 mod images;
@@ -66,6 +67,7 @@ fn dispatch(cli: Cli, start: Instant) -> Result<Exit, Error> {
         Command::Pull { images, platform, progress } => {
             pull::run(&images, platform.as_deref(), &progress, &context(here)?)
         }
+        Command::Base(args) => base::run(&args, &context(here)?),
         Command::Bases(command) => bases::run(command, &context(here)?),
         Command::Prune(args) => prune::run(&args, &context(here)?),
         Command::Store(command) => store::run(command, &context(here)?),

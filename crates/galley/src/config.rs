@@ -4,6 +4,7 @@
 //! own (`--config`, else `galley/config.toml` below `$XDG_CONFIG_HOME` or `~/.config`).
 
 mod bases;
+mod debian;
 mod environment;
 mod error;
 mod file;
@@ -21,6 +22,7 @@ use galley_registry::{Certificates, CredentialSource, HostConfig, Mirror, Proxie
 use galley_sandbox::userns::Caller;
 
 use crate::cli::Global;
+pub use debian::DebianOverrides;
 pub use environment::Environment;
 pub use error::ConfigError;
 use file::RegistryTable;
@@ -40,6 +42,8 @@ pub struct Config {
     site: Vec<file::PlacedSite>,
     /// The `[bases]` tables, the project's last.
     bases: Vec<bases::PlacedBases>,
+    /// The merged `[debian]` tables.
+    debian: debian::DebianTable,
 }
 
 impl Config {
@@ -58,6 +62,7 @@ impl Config {
             registries: BTreeMap::new(),
             site: Vec::new(),
             bases: Vec::new(),
+            debian: debian::DebianTable::default(),
         };
         match &global.config {
             Some(path) => config.merge(path, Origin::User, true)?,
@@ -94,6 +99,9 @@ impl Config {
         let place = Place { file: path.into(), origin };
         if let Some(site) = file.site {
             self.site.push(file::PlacedSite { place: place.clone(), site });
+        }
+        if let Some(table) = file.debian {
+            self.debian.merge(table, &place)?;
         }
         if let Some(table) = file.bases {
             self.bases.push(bases::PlacedBases { place, table });

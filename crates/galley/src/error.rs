@@ -78,6 +78,9 @@ pub enum Error {
     /// The store.
     #[error(transparent)]
     Store(Box<StoreError>),
+    /// A root of packages.
+    #[error(transparent)]
+    Root(Box<galley_bases::BasesError>),
     /// A registry.
     #[error(transparent)]
     Registry(Box<RegistryError>),
@@ -143,6 +146,7 @@ boxed!(
     Build(BuildError),
     Image(ImageError),
     Store(StoreError),
+    Root(galley_bases::BasesError),
     Registry(RegistryError),
     Sandbox(SandboxError),
     Run(RunError),

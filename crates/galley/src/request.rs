@@ -2,7 +2,7 @@
 
 mod fields;
 pub mod options;
-mod output;
+pub mod output;
 pub mod source;
 
 use galley_build::request::{BuildRequest, CachePolicy, NetworkMode};

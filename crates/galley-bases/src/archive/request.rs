@@ -100,6 +100,13 @@ pub struct Settings {
     pub offline: bool,
 }
 
+impl Default for Settings {
+    /// As usual, with a cache in the working directory, which hardly anybody wants.
+    fn default() -> Self {
+        Self::new(PathBuf::new())
+    }
+}
+
 impl Settings {
     /// With everything but the cache as usual.
     #[must_use]

@@ -8,10 +8,10 @@ use galley_store::Lease;
 
 use super::assemble::{RootPackages, assemble};
 use super::debian::AptSource;
-use super::{ArchiveOptions, BasesWorld, BuiltRoot, Phase, Progress, RootSpec, STATIC, Variant};
+use super::{ArchiveOptions, BasesWorld, BuiltRoot, MirrorChoice, Phase, Progress, RootSpec, STATIC, Variant};
 use crate::BasesError;
 use crate::archive::sources::is_security;
-use crate::archive::{self, Event, Lock, Mirror, Request, Watch};
+use crate::archive::{self, Event, Lock, Mirror, Mirrors, Request, Watch};
 
 /// Makes the root file system that `spec` describes: packages are found and fetched as `world.archive` says, unpacked and,
 /// but for [`Variant::Distroless`], configured. One that the store has already, made of the same packages, is taken as it is.
@@ -28,15 +28,19 @@ pub fn build_root(
     progress: &dyn Progress,
 ) -> Result<BuiltRoot, BasesError> {
     let options = &world.archive;
-    let request = request(spec, options);
+    let mirrors = options.mirrors.mirrors()?;
+    let request = request(spec, &mirrors);
     let sources = if spec.variant.is_configured() { apt_sources(&request, options)? } else { Vec::new() };
     for source in &sources {
         let suites = source.suites.join(", ");
-        progress.notice(&format!("the apt sources of the root name {} for {suites}", source.uri));
+        progress.output(format!("apt sources: {} {suites}\n", source.uri).as_bytes());
     }
     let lock = options.lock.as_deref().map(read_lock).transpose()?.flatten();
     let mut settings = options.settings.clone();
-    if let Some(file) = options.mirrors.accepts_expired.as_deref().filter(|_| !settings.trust.allow_expired) {
+    if let MirrorChoice::Snapshot { moment, .. } = &options.mirrors {
+        settings.trust.at = Some(*moment);
+    }
+    if let Some(file) = mirrors.accepts_expired.as_deref().filter(|_| !settings.trust.allow_expired) {
         settings.trust.allow_expired = true;
         let file = file.display();
         progress
@@ -48,6 +52,9 @@ pub fn build_root(
     };
     let stopped = || world.cancel.is_cancelled();
     let watch = Watch { event: &event, stopped: &stopped };
+    if lock.is_none() {
+        progress.progress(Phase::Index, 0, None);
+    }
     let fetched = archive::fetch(&request, lock.as_ref(), &settings, &watch)?;
     if let Some(file) = options.lock.as_deref().filter(|_| lock.is_none()) {
         write_lock(file, &fetched.lock)?;
@@ -56,8 +63,8 @@ pub fn build_root(
     assemble(spec, &RootPackages { debs: fetched.files, sources }, world, lease, progress)
 }
 
-fn request(spec: &RootSpec, options: &ArchiveOptions) -> Request {
-    let mut request = Request::debian(&spec.suite, &options.mirrors, &spec.architecture);
+fn request(spec: &RootSpec, mirrors: &Mirrors) -> Request {
+    let mut request = Request::debian(&spec.suite, mirrors, &spec.architecture);
     request.components.clone_from(&spec.components);
     request.include.clone_from(&spec.include);
     request.variant = match spec.variant {

@@ -1,12 +1,12 @@
 //! The outside world of a root's making, and what comes out: plain values, passed in and handed back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use galley_image::{DiffId, ImageConfig};
 use galley_sandbox::{Cancel, Sandbox};
 use galley_store::{Snapshot, Store};
 
-use crate::archive::{Mirrors, Settings};
+use crate::archive::{ArchiveError, Mirrors, Settings};
 
 /// Everything outside that the making of a root touches.
 pub struct BasesWorld<'a> {
@@ -25,10 +25,10 @@ pub struct BasesWorld<'a> {
 }
 
 /// Where packages come from, and what of it is trusted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ArchiveOptions {
-    /// The mirrors: given, of a snapshot, or those of the machine's own apt sources.
-    pub mirrors: Mirrors,
+    /// The mirrors.
+    pub mirrors: MirrorChoice,
     /// The package cache, the network, the keys.
     pub settings: Settings,
     /// The URI of the archive `debian` that is written into the root's own apt sources, in place of the first mirror's.
@@ -36,6 +36,45 @@ pub struct ArchiveOptions {
     /// The lock file: what it says is taken; where there is none yet, it is written.
     pub lock: Option<PathBuf>,
 }
+
+/// Which mirrors are asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum MirrorChoice {
+    /// Those of the machine's own apt sources.
+    #[default]
+    Host,
+    /// These URIs of the archive `debian` and of `debian-security`, which is looked for beside the first where none is given.
+    Given {
+        /// Of `debian`.
+        main: Vec<String>,
+        /// Of `debian-security`.
+        security: Vec<String>,
+    },
+    /// The archives as they were at a moment.
+    Snapshot {
+        /// The URI of a mirror that keeps every state, with `{archive}` and `{moment}` in it.
+        template: String,
+        /// Seconds since 1970.
+        moment: u64,
+    },
+}
+
+impl MirrorChoice {
+    /// The mirrors themselves.
+    ///
+    /// # Errors
+    /// [`ArchiveError::NoMirror`], [`ArchiveError::Mirror`] and [`ArchiveError::Snapshot`].
+    pub fn mirrors(&self) -> Result<Mirrors, ArchiveError> {
+        match self {
+            Self::Host => Mirrors::of_host(Path::new(APT)),
+            Self::Given { main, security } => Mirrors::given(main, security),
+            Self::Snapshot { template, moment } => Mirrors::snapshot(template, *moment),
+        }
+    }
+}
+
+/// apt's configuration, where the machine's own mirrors stand.
+const APT: &str = "/etc/apt";
 
 /// A root file system in the store.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +99,8 @@ pub struct BuiltRoot {
 /// A part of the work, for progress bars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
+    /// Reading releases and indexes.
+    Index,
     /// Downloading packages; counted in bytes.
     Fetch,
     /// Unpacking packages; counted in packages.

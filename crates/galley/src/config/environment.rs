@@ -54,6 +54,12 @@ impl Environment {
         self.directory("XDG_DATA_HOME").or_else(home)
     }
 
+    /// Where what can be had again is.
+    pub fn cache_home(&self) -> Option<PathBuf> {
+        let home = || Some(self.directory("HOME")?.join(".cache"));
+        self.directory("XDG_CACHE_HOME").or_else(home)
+    }
+
     /// Docker's `config.json`.
     pub fn docker_config(&self) -> Option<PathBuf> {
         let home = || Some(self.directory("HOME")?.join(".docker"));

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use super::bases::BasesTable;
+use super::debian::DebianTable;
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -23,6 +24,8 @@ pub struct ConfigFile {
     pub store: Option<StoreTable>,
     /// `[bases]`: names, and what they are bound to.
     pub bases: Option<BasesTable>,
+    /// `[debian]`: where packages come from.
+    pub debian: Option<DebianTable>,
 }
 
 /// `[site]`.
