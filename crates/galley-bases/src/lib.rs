@@ -11,7 +11,9 @@ pub mod root;
 use std::path::PathBuf;
 
 pub use error::BasesError;
-pub use root::{ArchiveOptions, BasesWorld, BuiltRoot, MirrorChoice, Phase, Progress, RootSpec, Variant, build_root};
+pub use root::{
+    ArchiveOptions, BasesWorld, BuiltRoot, MirrorChoice, Phase, Progress, RootSpec, Variant, build_root,
+};
 
 /// A `.deb` file whose size and SHA-256 are those that a signed index or a lock gives. Lists of them are sorted by name.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -90,7 +90,10 @@ fn controls_that_say_too_little_or_something_else() {
     let with = |text: &str| refused(&Deb::with_control(text, Archive::new().end()).bytes());
     assert_eq!(with("Version: 1.0\nArchitecture: amd64\n"), "its control file has no field Package");
     assert_eq!(with("Package: a\nArchitecture: amd64\n"), "its control file has no field Version");
-    assert_eq!(with("Package: ../a\nVersion: 1\nArchitecture: all\n"), "its control file: `../a` is no name for a package");
+    assert_eq!(
+        with("Package: ../a\nVersion: 1\nArchitecture: all\n"),
+        "its control file: `../a` is no name for a package"
+    );
     assert_eq!(with(""), "its control file has no field Package");
     assert_eq!(
         with(&control("b")),
@@ -124,7 +127,9 @@ fn bombs() {
     assert!(problem.contains("refused as an archive bomb"), "{problem}");
     // A control archive has far less to say.
     let mut control = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    control.write_all(&Archive::new().file("./control", lab::control("a")).file("./x", vec![0; 40 << 20]).end()).unwrap();
+    control
+        .write_all(&Archive::new().file("./control", lab::control("a")).file("./x", vec![0; 40 << 20]).end())
+        .unwrap();
     bomb.members[1] = ("control.tar.gz".into(), control.finish().unwrap());
     let problem = refused(&bomb.bytes());
     assert!(problem.contains("refused as an archive bomb"), "{problem}");
@@ -138,7 +143,10 @@ fn files_of_two_packages() {
         lab.deb(name, &Deb::with_control(&text, Archive::new().file("./bin/tool", name).end()).bytes())
     };
     let error = lab.root(Variant::Distroless, vec![make("a", ""), make("b", "")]).unwrap_err().to_string();
-    assert!(error.contains("it has /bin/tool, which") && error.contains("does not say that it replaces it"), "{error}");
+    assert!(
+        error.contains("it has /bin/tool, which") && error.contains("does not say that it replaces it"),
+        "{error}"
+    );
     assert_eq!(lab.leftovers(), 0);
     // Only what was replaced may be: b replaces older a's than this one.
     let versioned = vec![make("a", ""), make("b", "Replaces: a (<< 1.0)\n")];

@@ -31,7 +31,10 @@ fn tool() -> Deb {
         .file("./control", control("tool"))
         .file("./conffiles", "/etc/tool.conf\n")
         .file("./md5sums", "00000000000000000000000000000000  bin/tool\n")
-        .file("./triggers", "interest-noawait /usr/share/tools # a comment\ninterest tools\nactivate ldconfig\n")
+        .file(
+            "./triggers",
+            "interest-noawait /usr/share/tools # a comment\ninterest tools\nactivate ldconfig\n",
+        )
         .edited(b'0', "./preinst", "", "#!/bin/sh\n", |header| put(header, field::MODE, b"0000755"));
     Deb::of(control.end(), data.end())
 }
@@ -70,7 +73,14 @@ fn the_database_is_what_dpkg_would_have_written() {
     assert_eq!(lab.read(&root, "var/lib/dpkg/triggers/File"), "/usr/share/tools tool/noawait\n");
     assert_eq!(lab.read(&root, "var/lib/dpkg/triggers/tools"), "tool\n");
     let paths = lab.paths(&root);
-    for there in ["/bin", "/usr/bin/tool", "/usr/bin/tool2", "/usr/share/doc/tool/copyright", "/usr/share/man", "/var/lib/made"] {
+    for there in [
+        "/bin",
+        "/usr/bin/tool",
+        "/usr/bin/tool2",
+        "/usr/share/doc/tool/copyright",
+        "/usr/share/man",
+        "/var/lib/made",
+    ] {
         assert!(paths.iter().any(|path| path == there), "{there} is missing in {paths:?}");
     }
     for gone in ["/usr/share/doc/tool/changelog", "/usr/share/man/tool.1"] {

@@ -9,6 +9,7 @@
 mod define;
 mod find;
 mod nested;
+mod packages;
 mod remember;
 mod version;
 
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use galley_bases::{ArchiveOptions, RootSpec};
 use galley_image::Reference;
 
 pub(crate) use find::{Asked, Line, Shared};
@@ -68,6 +70,13 @@ pub struct Base {
 pub enum BaseSource {
     /// A Dockerfile.
     Recipe(Recipe),
+    /// Debian packages.
+    Packages {
+        /// Which.
+        spec: RootSpec,
+        /// Where they come from.
+        archive: Arc<ArchiveOptions>,
+    },
 }
 
 /// A Dockerfile that makes a base.
@@ -133,13 +142,14 @@ impl Bases {
     fn within(&self, base: &Base) -> Self {
         let inside_shipped = match &base.source {
             BaseSource::Recipe(recipe) => matches!(recipe.text, RecipeText::Shipped { .. }),
+            BaseSource::Packages { .. } => false,
         };
         Self { inside_shipped, ..self.clone() }
     }
 }
 
 impl Base {
-    /// What it is made of, for people: `builtin:golang`, `bases/golang/Dockerfile`.
+    /// What it is made of, for people: `builtin:golang`, `bases/golang/Dockerfile`, `packages of Debian bookworm, slim`.
     #[must_use]
     pub fn origin(&self) -> String {
         match &self.source {
@@ -147,6 +157,9 @@ impl Base {
                 Some(target) => format!("{} ({target})", recipe.text.shown()),
                 None => recipe.text.shown(),
             },
+            BaseSource::Packages { spec, .. } => {
+                format!("packages of Debian {}, {}", spec.suite, spec.variant.name())
+            }
         }
     }
 }

@@ -65,6 +65,9 @@ pub enum BuildError {
         /// What happened.
         source: std::io::Error,
     },
+    /// A root cannot be made of packages.
+    #[error(transparent)]
+    Packages(Box<galley_bases::BasesError>),
     /// A file of a recipe's context cannot be read.
     #[error(transparent)]
     RecipeContext(Box<CopyError>),

@@ -147,7 +147,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for a recipe that is not there, and for what cannot be bound.
     pub fn bases(&self) -> Result<Bases, ConfigError> {
-        bases::read(&self.bases)
+        bases::read(&self.bases, || self.debian_archive(&DebianOverrides::default()))
     }
 
     /// The value of a variable, where it is set and is UTF-8.

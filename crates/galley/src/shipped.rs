@@ -7,9 +7,14 @@ pub const BINDINGS: &str = include_str!("../../../bases/galley.toml");
 pub const BINDINGS_NAME: &str = "galley's own bases/galley.toml";
 
 /// Each recipe's name and Dockerfile. A recipe reads no context, so that this is all of it.
-pub const RECIPES: [(&str, &str); 2] = [
+pub const RECIPES: [(&str, &str); 7] = [
+    ("alpine", include_str!("../../../bases/alpine/Dockerfile")),
     ("buildpack-deps", include_str!("../../../bases/buildpack-deps/Dockerfile")),
+    ("distroless", include_str!("../../../bases/distroless/Dockerfile")),
     ("golang", include_str!("../../../bases/golang/Dockerfile")),
+    ("node", include_str!("../../../bases/node/Dockerfile")),
+    ("python", include_str!("../../../bases/python/Dockerfile")),
+    ("rust", include_str!("../../../bases/rust/Dockerfile")),
 ];
 
 #[cfg(test)]

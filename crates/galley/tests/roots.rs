@@ -56,7 +56,8 @@ fn home_with_packages(user: Option<PlainUser>) -> Option<Home> {
         return None;
     }
     let home = Home::new(user);
-    fs::write(home.path().join("galley.toml"), "[store]\npath = \"store\"\n[debian]\ncache = \"cache\"\n").unwrap();
+    fs::write(home.path().join("galley.toml"), "[store]\npath = \"store\"\n[debian]\ncache = \"cache\"\n")
+        .unwrap();
     Some(home)
 }
 
@@ -132,11 +133,18 @@ fn a_distroless_root_of_another_architecture_needs_no_emulation() {
 #[test]
 fn what_cannot_be_made_says_so() {
     let home = Home::new(None);
-    let refused = |line: &str| String::from_utf8(home.galley(&format!("--store store {line}")).stderr).unwrap();
-    assert!(refused("base --snapshot yesterday").contains("--snapshot yesterday: write a date such as 2026-07-11"));
+    let refused =
+        |line: &str| String::from_utf8(home.galley(&format!("--store store {line}")).stderr).unwrap();
+    assert!(
+        refused("base --snapshot yesterday")
+            .contains("--snapshot yesterday: write a date such as 2026-07-11")
+    );
     assert!(refused("base --snapshot 2026-07-11").contains("needs a mirror that keeps every state"));
     assert!(refused("base --mirror nowhere").contains("`nowhere` is no mirror"));
     fs::write(home.path().join("broken.lock"), "nonsense").unwrap();
     let problem = refused("base --mirror http://127.0.0.1:9/debian --lock broken.lock");
-    assert!(problem.contains("the lock file broken.lock: it does not start with `Galley-Lock: 1`"), "{problem}");
+    assert!(
+        problem.contains("the lock file broken.lock: it does not start with `Galley-Lock: 1`"),
+        "{problem}"
+    );
 }

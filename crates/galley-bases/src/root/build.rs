@@ -8,7 +8,9 @@ use galley_store::Lease;
 
 use super::assemble::{RootPackages, assemble};
 use super::debian::AptSource;
-use super::{ArchiveOptions, BasesWorld, BuiltRoot, MirrorChoice, Phase, Progress, RootSpec, STATIC, Variant};
+use super::{
+    ArchiveOptions, BasesWorld, BuiltRoot, MirrorChoice, Phase, Progress, RootSpec, STATIC, Variant,
+};
 use crate::BasesError;
 use crate::archive::sources::is_security;
 use crate::archive::{self, Event, Lock, Mirror, Mirrors, Request, Watch};

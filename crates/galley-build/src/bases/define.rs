@@ -5,12 +5,14 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
+use galley_bases::{ArchiveOptions, RootSpec};
 use galley_image::{Platform, Reference};
 use galley_plan::{CacheKey, ImageName, KeyEncoder, Resolved};
 use galley_syntax::Span;
 
-use super::{Base, BaseSource, Bases, Recipe, RecipeText};
+use super::{Base, BaseSource, Bases, Recipe, RecipeText, packages};
 use crate::build::lower_options;
 use crate::copy::{self, SelectOptions, Source, SourceBytes};
 use crate::error::{BuildError, FailedBase};
@@ -26,10 +28,18 @@ const LARGEST: u64 = 16 << 20;
 pub(super) struct Definition {
     /// What it is made of.
     pub(super) key: CacheKey,
-    /// How it is built.
-    pub(super) request: BuildRequest,
+    /// How it is made.
+    pub(super) how: How,
     /// What the recipe stands on, for people.
     pub(super) below: Vec<String>,
+}
+
+/// How a base is made.
+pub(super) enum How {
+    /// By a build.
+    Build(Box<BuildRequest>),
+    /// Out of packages.
+    Packages(RootSpec, Arc<ArchiveOptions>),
 }
 
 /// Understands `base`, which stands in `path`, the names of the bases that are being defined, outermost first.
@@ -43,7 +53,24 @@ pub(super) fn define(
     world: &World<'_>,
     path: &mut Vec<Reference>,
 ) -> Result<Definition, BuildError> {
-    let BaseSource::Recipe(recipe) = &base.source;
+    match &base.source {
+        BaseSource::Recipe(recipe) => by_recipe(base, recipe, platform, bases, world, path),
+        BaseSource::Packages { spec, archive } => {
+            let spec = packages::for_platform(spec, platform);
+            let key = packages::key(&spec, archive)?;
+            Ok(Definition { key, how: How::Packages(spec, Arc::clone(archive)), below: Vec::new() })
+        }
+    }
+}
+
+fn by_recipe(
+    base: &Base,
+    recipe: &Recipe,
+    platform: &Platform,
+    bases: &Bases,
+    world: &World<'_>,
+    path: &mut Vec<Reference>,
+) -> Result<Definition, BuildError> {
     let request = request(base, recipe, platform, bases.within(base))?;
     let stages = galley_plan::lower(&galley_syntax::parse(&request.dockerfile), &lower_options(&request))
         .map_err(BuildError::Dockerfile)?;
@@ -75,7 +102,7 @@ pub(super) fn define(
             in_path(below, *span, path, |path| define(below, &need.platform, &request.bases, world, path))?;
         key.bytes(&below.key.0);
     }
-    Ok(Definition { key: key.finish(), request, below: all_below })
+    Ok(Definition { key: key.finish(), how: How::Build(Box::new(request)), below: all_below })
 }
 
 /// Does `work` with `base` on the path; what fails in it is said to be in `base`, which is asked for at `span`.
@@ -104,8 +131,10 @@ fn failed(base: &Base, span: Span, problem: BuildError) -> BuildError {
         }
         _ => {}
     }
-    let BaseSource::Recipe(recipe) = &base.source;
-    let (recipe, dockerfile) = (recipe.text.shown(), text_of(recipe).unwrap_or_default());
+    let (recipe, dockerfile) = match &base.source {
+        BaseSource::Recipe(recipe) => (recipe.text.shown(), text_of(recipe).unwrap_or_default()),
+        BaseSource::Packages { .. } => (base.origin(), Vec::new()),
+    };
     let base = base.name.familiar();
     BuildError::Base(Box::new(FailedBase { base, span, recipe, dockerfile, problem }))
 }

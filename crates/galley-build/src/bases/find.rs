@@ -8,12 +8,13 @@ use galley_plan::CacheKey;
 use galley_store::{Image, Lease};
 use galley_syntax::Span;
 
-use super::define::{Definition, define, in_path};
+use super::define::{Definition, How, define, in_path};
 use super::nested::{Nested, Numbers};
-use super::{Absent, Base, Bases, remember, version};
+use super::{Absent, Base, Bases, packages, remember, version};
 use crate::build::build_on;
 use crate::error::{BuildError, ImageError};
 use crate::events::{Event, Events};
+use crate::request::BuildRequest;
 use crate::resolve::{FoundImage, in_store};
 use crate::world::World;
 
@@ -74,10 +75,9 @@ impl<'a> Line<'a> {
     ) -> Result<(FoundImage, Vec<Event>), BuildError> {
         let mut path = self.path.clone();
         in_path(base, asked.span, &mut path, |path| {
-            let mut definition = define(base, asked.platform, asked.bases, world, path)?;
-            definition.request.pull = asked.pull;
+            let definition = define(base, asked.platform, asked.bases, world, path)?;
             let line = Line { path: path.clone(), ..*self };
-            let image = line.image(base, &definition, world, lease)?;
+            let image = line.image(base, definition, asked, world, lease)?;
             let found = in_store(&base.name, &image).map_err(|source| unusable(base, source))?;
             let remarks = remarks(base, &image, &found.config);
             Ok((found, remarks))
@@ -87,20 +87,21 @@ impl<'a> Line<'a> {
     fn image(
         &self,
         base: &Base,
-        definition: &Definition,
+        definition: Definition,
+        asked: &Asked<'_>,
         world: &World<'_>,
         lease: &Lease,
     ) -> Result<Image, BuildError> {
         let turn = self.shared.turn(definition.key);
         let mut fresh = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let known = remember::image(world.store, base, definition.key, lease)?;
-        if let Some(image) = known.filter(|_| *fresh || !definition.request.pull) {
+        if let Some(image) = known.filter(|_| *fresh || !asked.pull) {
             return Ok(image);
         }
-        if definition.request.bases.absent == Absent::Refuse {
+        if asked.bases.absent == Absent::Refuse {
             return Err(BuildError::BaseNotMade { base: base.name.familiar(), span: Span::default() });
         }
-        let image = self.make(base, definition, world, lease)?;
+        let image = self.make(base, definition, asked, world, lease)?;
         *fresh = true;
         Ok(image)
     }
@@ -108,23 +109,28 @@ impl<'a> Line<'a> {
     fn make(
         &self,
         base: &Base,
-        definition: &Definition,
+        definition: Definition,
+        asked: &Asked<'_>,
         world: &World<'_>,
         lease: &Lease,
     ) -> Result<Image, BuildError> {
-        let name =
-            remember::store_name(base, definition.key).map_err(|source| unusable(base, source.into()))?;
-        let mut request = definition.request.clone();
-        request.tags = vec![name.clone()];
+        let Definition { key, how, .. } = definition;
+        let name = remember::store_name(base, key).map_err(|source| unusable(base, source.into()))?;
         let nested = Nested {
             events: self.events,
             numbers: &self.shared.numbers,
             name: base.name.familiar(),
             first: OnceLock::new(),
         };
-        let built = build_on(self, &request, world, &nested)?;
-        remember::keep(world.store, base, &request.platform, definition.key, built.id, &name)?;
-        let image = remember::image(world.store, base, definition.key, lease)?;
+        let id = match how {
+            How::Build(request) => {
+                let request = BuildRequest { pull: asked.pull, tags: vec![name.clone()], ..*request };
+                build_on(self, &request, world, &nested)?.id
+            }
+            How::Packages(spec, archive) => packages::make(&spec, &name, &archive, world, lease, &nested)?,
+        };
+        remember::keep(world.store, base, asked.platform, key, id, &name)?;
+        let image = remember::image(world.store, base, key, lease)?;
         image.ok_or_else(|| galley_store::StoreError::UnknownImage(name.to_string()).into())
     }
 
@@ -167,7 +173,7 @@ fn version_of(base: &Base, config: &ImageConfig) -> Option<String> {
 /// How a bound base stands.
 #[derive(Clone, Debug)]
 pub struct Standing {
-    /// The Dockerfile.
+    /// The Dockerfile, or the packages as they are configured.
     pub recipe: Vec<u8>,
     /// The image that it was made into, as far as it was.
     pub image: Option<Image>,
@@ -194,7 +200,11 @@ pub fn standing(
         let config = image.as_ref().map(|image| in_store(&base.name, image)).transpose();
         let config = config.map_err(|source| unusable(base, source))?.map(|found| found.config);
         let version = config.map_or_else(|| base.provides.clone(), |config| version_of(base, &config));
-        Ok(Standing { recipe: definition.request.dockerfile, image, version, below: definition.below })
+        let recipe = match definition.how {
+            How::Build(request) => request.dockerfile,
+            How::Packages(spec, _) => packages::text(&spec).into_bytes(),
+        };
+        Ok(Standing { recipe, image, version, below: definition.below })
     })
 }
 

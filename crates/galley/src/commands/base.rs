@@ -49,7 +49,8 @@ pub fn run(args: &BaseArgs, context: &Context) -> Result<Exit, Error> {
         now: world.now,
     };
     let lease = session.store.lease()?;
-    let made = make(&spec, &bases, &lease, &face).and_then(|root| keep(&root, &tags, &outputs, &session, &face));
+    let made =
+        make(&spec, &bases, &lease, &face).and_then(|root| keep(&root, &tags, &outputs, &session, &face));
     match made {
         Ok(id) => {
             session.store.sync()?;
@@ -64,7 +65,8 @@ pub fn run(args: &BaseArgs, context: &Context) -> Result<Exit, Error> {
             Ok(received.signal().map_or(Exit::FAILED, Exit::signal))
         }
         Err(error) => {
-            face.fail(&crate::ui::diagnostics::plain_error(&error.to_string(), face.color()));
+            let text = crate::ui::diagnostics::plain_error(&error.to_string(), face.color());
+            face.fail(&text);
             Ok(Exit::FAILED)
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use galley_bases::{ArchiveOptions, RootSpec};
 use galley_build::bases::{Base, BaseSource, Bases, Recipe, RecipeText};
 use galley_image::Reference;
 use galley_syntax::suggest;
@@ -39,7 +40,9 @@ pub enum Builtin {
 pub struct BaseTable {
     /// `builtin:NAME`, or a Dockerfile or its directory.
     pub recipe: Option<String>,
-    /// The stage of it.
+    /// A root made of Debian packages.
+    pub debian: Option<RootSpec>,
+    /// The stage of the recipe.
     pub target: Option<String>,
     /// Build arguments for it.
     #[serde(default)]
@@ -86,12 +89,16 @@ pub struct PlacedBases {
     pub table: BasesTable,
 }
 
-/// What `tables` bind, a later one over an earlier.
-pub fn read(tables: &[PlacedBases]) -> Result<Bases, ConfigError> {
+/// What `tables` bind, a later one over an earlier. Packages come from `archive`.
+pub fn read(
+    tables: &[PlacedBases],
+    archive: impl FnOnce() -> Result<ArchiveOptions, ConfigError>,
+) -> Result<Bases, ConfigError> {
     if tables.is_empty() {
         return Ok(Bases::default());
     }
-    let shipped = shipped()?;
+    let archive = Arc::new(archive()?);
+    let shipped = shipped(&archive)?;
     let mut bound: BTreeMap<Reference, Arc<Base>> = BTreeMap::new();
     for placed in tables {
         for (name, base) in builtin(placed, &shipped)? {
@@ -101,7 +108,7 @@ pub fn read(tables: &[PlacedBases]) -> Result<Bases, ConfigError> {
     // A name that somebody spells out goes before any list.
     for placed in tables {
         for (name, table) in &placed.table.names {
-            let base = base(placed, name, table)?;
+            let base = base(placed, name, table, &archive)?;
             bound.insert(base.name.clone(), Arc::new(base));
         }
     }
@@ -109,12 +116,12 @@ pub fn read(tables: &[PlacedBases]) -> Result<Bases, ConfigError> {
 }
 
 /// The names that galley ships recipes for.
-fn shipped() -> Result<BTreeMap<Reference, Arc<Base>>, ConfigError> {
+fn shipped(archive: &Arc<ArchiveOptions>) -> Result<BTreeMap<Reference, Arc<Base>>, ConfigError> {
     let path = Path::new(shipped::BINDINGS_NAME);
     let table = ConfigFile::parse(path, shipped::BINDINGS)?.bases.unwrap_or_default();
     let placed = PlacedBases { place: Place::project(path), table };
     let base = |(name, table): (&String, &BaseTable)| {
-        let base = base(&placed, name, table)?;
+        let base = base(&placed, name, table, archive)?;
         Ok((base.name.clone(), Arc::new(base)))
     };
     placed.table.names.iter().map(base).collect()
@@ -134,19 +141,11 @@ fn builtin(
         Some(Builtin::All(true)) => Ok(shipped.iter().map(by_table).collect()),
         Some(Builtin::Names(names)) => {
             let find = |name: &String| {
-                let reference = reference(placed, name)?;
-                let found = shipped.get_key_value(&reference);
+                let found = shipped.get_key_value(&reference(placed, name)?);
                 found.map(by_table).ok_or_else(|| {
                     let known: Vec<String> = shipped.keys().map(Reference::familiar).collect();
-                    let hint = suggest::did_you_mean(name, known.iter().map(String::as_str));
-                    wrong(
-                        placed,
-                        name,
-                        match hint {
-                            Some(hint) => format!("galley ships no such base; {hint}"),
-                            None => format!("galley ships no such base; it has {}", known.join(", ")),
-                        },
-                    )
+                    let known = known.iter().map(String::as_str).collect();
+                    wrong(placed, name, format!("galley ships no such base; {}", nearest(name, known)))
                 })
             };
             names.iter().map(find).collect()
@@ -154,18 +153,38 @@ fn builtin(
     }
 }
 
-fn base(placed: &PlacedBases, name: &str, table: &BaseTable) -> Result<Base, ConfigError> {
-    let Some(recipe) = &table.recipe else {
-        let problem = "say what it is bound to: recipe = \"DIRECTORY\" or \"builtin:NAME\"";
-        return Err(wrong(placed, name, problem.into()));
-    };
-    Ok(Base {
-        name: reference(placed, name)?,
-        source: BaseSource::Recipe(Recipe {
+fn nearest(word: &str, known: Vec<&str>) -> String {
+    let hint = suggest::did_you_mean(word, known.iter().copied());
+    hint.unwrap_or_else(|| format!("it has {}", known.join(", ")))
+}
+
+fn base(
+    placed: &PlacedBases,
+    name: &str,
+    table: &BaseTable,
+    archive: &Arc<ArchiveOptions>,
+) -> Result<Base, ConfigError> {
+    let source = match (&table.recipe, &table.debian) {
+        (Some(recipe), None) => BaseSource::Recipe(Recipe {
             text: text(placed, name, recipe)?,
             target: table.target.clone(),
             args: table.args.clone(),
         }),
+        (None, Some(_)) if table.target.is_some() || !table.args.is_empty() => {
+            let problem =
+                "`target` and `args` are for a recipe, and packages have neither stages nor arguments";
+            return Err(wrong(placed, name, problem.into()));
+        }
+        (None, Some(spec)) => BaseSource::Packages { spec: spec.clone(), archive: Arc::clone(archive) },
+        _ => {
+            let problem = "say one thing that it is bound to: recipe = \"DIRECTORY\", recipe = \"builtin:NAME\", \
+                           or debian = { suite = \"bookworm\", variant = \"slim\" }";
+            return Err(wrong(placed, name, problem.into()));
+        }
+    };
+    Ok(Base {
+        name: reference(placed, name)?,
+        source,
         bound_by: placed.place.shown(),
         provides: table.provides.clone(),
         note: table.note.clone(),
@@ -187,14 +206,8 @@ fn text(placed: &PlacedBases, name: &str, recipe: &str) -> Result<RecipeText, Co
         if let Some((name, dockerfile)) = shipped::RECIPES.iter().find(|(known, _)| *known == shipped) {
             return Ok(RecipeText::Shipped { name, dockerfile });
         }
-        let known = shipped::RECIPES.iter().map(|(known, _)| *known);
-        let problem = match suggest::did_you_mean(shipped, known.clone()) {
-            Some(hint) => format!("galley ships no recipe `{shipped}`; {hint}"),
-            None => {
-                let known: Vec<&str> = known.collect();
-                format!("galley ships no recipe `{shipped}`; it has {}", known.join(", "))
-            }
-        };
+        let known = shipped::RECIPES.iter().map(|(known, _)| *known).collect();
+        let problem = format!("galley ships no recipe `{shipped}`; {}", nearest(shipped, known));
         return Err(wrong(placed, name, problem));
     }
     let path = placed.place.locate("bases", Path::new(recipe))?;

@@ -31,7 +31,9 @@ pub enum ConfigError {
     #[error("--snapshot {0}: write a date such as 2026-07-11 or 20260711T101637Z")]
     Moment(String),
     /// `--snapshot` without a mirror that has any.
-    #[error("--snapshot needs a mirror that keeps every state of the archive: give its URI, with `{{archive}}` and `{{moment}}` in it, as `snapshot` in [debian] of galley.toml, or with --mirror")]
+    #[error(
+        "--snapshot needs a mirror that keeps every state of the archive: give its URI, with `{{archive}}` and `{{moment}}` in it, as `snapshot` in [debian] of galley.toml, or with --mirror"
+    )]
     NoSnapshotMirror,
     /// `SOURCE_DATE_EPOCH` is no time.
     #[error("SOURCE_DATE_EPOCH is `{0}`: write seconds since 1970, such as 1700000000")]

@@ -24,7 +24,7 @@ impl Plain {
             Event::Planned { .. } | Event::Started { .. } => {}
             // A log tells what has come; how it comes is for a screen.
             Event::Progress { step, what, done, total }
-                if what.starts_with("layer") && Some(*done) == *total =>
+                if (what.starts_with("layer") || what == "download") && Some(*done) == *total =>
             {
                 if let Some(number) = self.title(timeline, *step, out) {
                     push(out, format_args!("#{number} {what} {}\n", quantity::bytes(*done)));

@@ -35,6 +35,8 @@ pub struct StepState {
     pub why: Option<String>,
     /// What is counted, by name.
     pub progress: BTreeMap<String, Progress>,
+    /// The name of what was counted last.
+    counted: Option<String>,
     /// The last lines of its output.
     pub tail: Tail,
 }
@@ -135,6 +137,7 @@ impl Timeline {
             }
             Event::Progress { step, what, done, total } => self.change(*step, |state| {
                 state.progress.insert(what.clone(), Progress { done: *done, total: *total });
+                state.counted = Some(what.clone());
             }),
             Event::Finished { step, outcome } => self.change(*step, |state| state.finish(at, outcome)),
             Event::Warning { step, message } => {
@@ -191,6 +194,7 @@ impl StepState {
             started: None,
             why: None,
             progress: BTreeMap::new(),
+            counted: None,
             tail: Tail::default(),
         }
     }
@@ -225,7 +229,7 @@ impl StepState {
         matches!(self.state, State::Running { .. } | State::Looking)
     }
 
-    /// How far it has come, for people: the bytes of all its layers together, else what was counted last by name.
+    /// How far it has come, for people: the bytes of all its layers together, else what was counted last.
     pub fn progress_text(&self) -> Option<String> {
         let mut layers =
             self.progress.iter().filter(|(what, _)| what.starts_with("layer")).map(|(_, count)| *count);
@@ -237,7 +241,12 @@ impl StepState {
             let of = sum.total.map(|total| format!(" of {}", quantity::bytes(total))).unwrap_or_default();
             return Some(format!("{}{of}", quantity::bytes(sum.done)));
         }
-        let (what, count) = self.progress.last_key_value()?;
+        let what = self.counted.as_ref()?;
+        let count = self.progress.get(what)?;
+        if what.starts_with("download") {
+            let of = count.total.map(|total| format!(" of {}", quantity::bytes(total))).unwrap_or_default();
+            return Some(format!("{}{of}", quantity::bytes(count.done)));
+        }
         let of = count.total.map(|total| format!(" of {total}")).unwrap_or_default();
         Some(format!("{}{of} {what}", count.done))
     }

@@ -1,0 +1,6 @@
+// Says hello.
+package main
+
+import "fmt"
+
+func main() { fmt.Println("hello") }

@@ -1,0 +1,3 @@
+module example.invalid/probe
+
+go 1.22

@@ -1,0 +1,5 @@
+//! Prints what a macro has written.
+
+fn main() {
+    println!("{}", answer_macro::answer!());
+}
