@@ -130,6 +130,33 @@ fn a_distroless_root_of_another_architecture_needs_no_emulation() {
     assert!(home.prints("images --json").contains("\"arm64\"") || home.prints("images").contains("arm"));
 }
 
+/// The lightest of the names that galley ships a recipe for: a root of a few packages, and a stage on it.
+#[test]
+fn a_name_that_is_bound_is_made_of_packages_once() {
+    let Some(home) = home_with_packages(None) else { return };
+    if !machine::has_programs(&["/bin/busybox"]) {
+        return;
+    }
+    let app = home.path().join("app");
+    fs::create_dir(&app).unwrap();
+    fs::copy("/bin/busybox", app.join("busybox")).unwrap();
+    let config = "[store]\npath = \"../store\"\n[debian]\ncache = \"../cache\"\n[bases]\nbuiltin = true\n";
+    fs::write(app.join("galley.toml"), config).unwrap();
+    let checks = r#"["/busybox", "sh", "-c", "/busybox test $(/busybox id -u) = 65532 && /busybox test -s $SSL_CERT_FILE"]"#;
+    let dockerfile =
+        format!("FROM gcr.io/distroless/static-debian12:nonroot\nCOPY busybox /\nRUN {checks}\n");
+    fs::write(app.join("Dockerfile"), dockerfile).unwrap();
+    let first = home.galley("build --progress plain app");
+    if !fetched(&first) {
+        return;
+    }
+    let bound = "base gcr.io/distroless/static-debian12:nonroot: builtin:distroless (static-nonroot) (bound by app/galley.toml)";
+    let said = String::from_utf8(first.stderr).unwrap();
+    assert!(said.contains(bound), "{said}");
+    let again = String::from_utf8(home.galley("build --progress plain app").stderr).unwrap();
+    assert!(again.contains(bound) && again.contains("0 steps ran, "), "{again}");
+}
+
 #[test]
 fn what_cannot_be_made_says_so() {
     let home = Home::new(None);

@@ -1,5 +1,7 @@
 //! Bases that are roots made of Debian packages.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use galley_bases::{ArchiveOptions, BasesWorld, Phase, Progress, RootSpec, build_root};
 use galley_image::{Digest, Platform, Reference};
 use galley_plan::{CacheKey, KeyEncoder};
@@ -92,7 +94,8 @@ pub(super) fn make(
         threads: world.threads,
         now: world.now,
     };
-    let root = build_root(spec, &bases, lease, &Reports(events)).map_err(|error| {
+    let reports = Reports { events, downloaded: AtomicBool::new(false) };
+    let root = build_root(spec, &bases, lease, &reports).map_err(|error| {
         let cancelled = world.cancel.is_cancelled();
         let outcome = if cancelled { Outcome::Cancelled } else { Outcome::Failed };
         events.event(&Event::Finished { step: STEP, outcome });
@@ -108,7 +111,11 @@ pub(super) fn make(
 }
 
 /// Passes on how the work goes.
-struct Reports<'a>(&'a dyn Events);
+struct Reports<'a> {
+    events: &'a dyn Events,
+    /// Whether it has been said that everything is downloaded: logs have a line for it.
+    downloaded: AtomicBool,
+}
 
 impl Progress for Reports<'_> {
     fn progress(&self, phase: Phase, done: u64, total: Option<u64>) {
@@ -118,14 +125,18 @@ impl Progress for Reports<'_> {
             Phase::Unpack => "packages unpacked",
             Phase::Configure => "packages configured",
         };
-        self.0.event(&Event::Progress { step: STEP, what: what.into(), done, total });
+        let complete = phase == Phase::Fetch && Some(done) == total;
+        if complete && self.downloaded.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.events.event(&Event::Progress { step: STEP, what: what.into(), done, total });
     }
 
     fn output(&self, bytes: &[u8]) {
-        self.0.event(&Event::Output { step: STEP, stream: Stream::Stdout, bytes: bytes.into() });
+        self.events.event(&Event::Output { step: STEP, stream: Stream::Stdout, bytes: bytes.into() });
     }
 
     fn notice(&self, message: &str) {
-        self.0.event(&Event::Warning { step: Some(STEP), message: message.into() });
+        self.events.event(&Event::Warning { step: Some(STEP), message: message.into() });
     }
 }
