@@ -37,9 +37,13 @@ pub(super) fn all<T: Send + 'static>(
             while !left.load(Ordering::Relaxed) {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(job) = jobs.get(at) else { return };
-                let job = job.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let Some(job) = job.lock().unwrap_or_else(PoisonError::into_inner).take() else { continue };
+                let result = job();
+                if result.is_err() {
+                    left.store(true, Ordering::Relaxed);
+                }
                 // Nobody listens any more where another job failed.
-                let _ = job.map(|job| sender.send((at, job())));
+                let _ = sender.send((at, result));
             }
         };
         let spawned = thread::Builder::new().name("packages".into()).spawn(work);

@@ -192,8 +192,8 @@ impl FetchProblem {
         }
     }
 
-    /// Whether no mirror was reached.
-    pub(super) fn is_network(&self) -> bool {
-        matches!(self, Self::Network(_))
+    /// Whether the mirror was not reached, or not in working order.
+    pub(super) fn is_outage(&self) -> bool {
+        matches!(self, Self::Network(_)) || matches!(self, Self::Status(500..))
     }
 }

@@ -8,6 +8,8 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 
+use tempfile::{NamedTempFile, TempPath};
+
 use super::cache::{self, Cache, hex};
 use super::error::{ArchiveError, FetchProblem};
 use super::lock::Locked;
@@ -115,8 +117,8 @@ struct Transfer<'t> {
     wanted: &'t Wanted,
     counters: &'t Counters,
     path: PathBuf,
-    /// Nobody else will go on with it.
-    private: bool,
+    /// A name that nobody else will go on with; the file goes with it.
+    private: Option<TempPath>,
     file: File,
     /// Of what is in the file.
     hash: Sha256,
@@ -135,10 +137,11 @@ impl<'t> Transfer<'t> {
         cache::make_parent(&shared)?;
         let (mut path, mut file) = (shared.clone(), open(&shared)?);
         // Between opening and locking, its owner may have renamed it into place.
-        let private = file.try_lock().is_err() || !is_same(&file, &shared);
-        if private {
-            path = shared.with_extension(std::process::id().to_string());
-            file = open(&path)?;
+        let mut private = None;
+        if file.try_lock().is_err() || !is_same(&file, &shared) {
+            let own = shared.parent().map_or_else(NamedTempFile::new, NamedTempFile::new_in);
+            let (own, name) = own.map_err(ArchiveError::disk("write", &shared))?.into_parts();
+            (path, file, private) = (name.to_path_buf(), own, Some(name));
         }
         let (mut hash, mut position) = hash_of(&mut file).map_err(ArchiveError::disk("read", &path))?;
         if position > wanted.package.size {
@@ -154,7 +157,7 @@ impl<'t> Transfer<'t> {
         let mut first = None;
         for mirror in 0..self.wanted.mirrors.len() {
             match self.try_mirror(mirror) {
-                Ok(()) => return fs::rename(&self.path, place).map_err(ArchiveError::disk("write", place)),
+                Ok(()) => return self.put(place),
                 // No other mirror makes room on the disk.
                 Err(error @ ArchiveError::Disk { .. }) => {
                     first = Some(error);
@@ -166,10 +169,20 @@ impl<'t> Transfer<'t> {
                 }
             }
         }
-        if self.position == 0 || self.private {
+        if self.position == 0 {
             let _ = fs::remove_file(&self.path);
         }
         Err(first.unwrap_or_else(|| self.wanted.failed(0, FetchProblem::NotFound)))
+    }
+
+    fn put(self, place: &Path) -> Result<(), ArchiveError> {
+        // Other users of a shared cache may read it.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        let put = self.file.set_permissions(mode).and_then(|()| match self.private {
+            Some(name) => name.persist(place).map_err(|error| error.error),
+            None => fs::rename(&self.path, place),
+        });
+        put.map_err(ArchiveError::disk("write", place))
     }
 
     fn try_mirror(&mut self, mirror: usize) -> Result<(), ArchiveError> {
@@ -178,6 +191,10 @@ impl<'t> Transfer<'t> {
             let before = self.position;
             let problem = match self.attempt(mirror) {
                 Ok(()) => return self.check(mirror),
+                Err(Stop::Fetch(FetchProblem::TooLong(most))) => {
+                    self.restart()?;
+                    return Err(self.wanted.differs(mirror, format!("it has more than {most} bytes")));
+                }
                 Err(Stop::Fetch(problem)) => problem,
                 Err(Stop::Disk(error)) => return Err(error),
             };

@@ -42,7 +42,7 @@ pub(super) fn release(
             Ok(believed) => return Ok(believed),
             Err(error) => error,
         };
-        unreachable &= matches!(&error, ArchiveError::Fetch { problem, .. } if problem.is_network());
+        unreachable &= matches!(&error, ArchiveError::Fetch { problem, .. } if problem.is_outage());
         first.get_or_insert(error);
     }
     let error = first.unwrap_or_else(|| ArchiveError::NoMirror { directory: suite.name.clone().into() });
