@@ -41,7 +41,7 @@ fn changed_and_added_text_is_refused() {
     let change = |from: &str, to: &str| {
         lab.publish(&Archive::new());
         lab.change("dists/test/InRelease", |file| {
-            *file = String::from_utf8_lossy(file).replacen(from, to, 1).into_bytes()
+            *file = String::from_utf8_lossy(file).replacen(from, to, 1).into_bytes();
         });
         lab.refusal()
     };
