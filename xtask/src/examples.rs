@@ -23,7 +23,7 @@ const HELP: &str = "\
 usage: cargo xtask examples [OPTIONS] [NAME...]
 
   --registry HOST:PORT  a plain-HTTP registry that stands in for docker.io, and below /gcr.io for gcr.io
-  --config FILE         galley's configuration, instead of one made of --registry, or one that binds all built-in bases
+  --config FILE         galley's configuration, instead of examples/galley.toml or one made of --registry
   --site-ca host|FILE   a CA bundle for RUN steps: what `galley build --site-ca` takes
   --galley FILE         this binary, instead of building one
   --rounds N            N runs of each rebuild (3)
@@ -117,7 +117,10 @@ pub fn main(args: &[String]) -> Result<bool> {
         eprintln!("{}: {file}", example.name);
         match measure::measure(&workshop, &mut scales, example, file) {
             Ok(measured) => rows.push(Row { example, form, measured }),
-            Err(error) => failures.push(format!("{}, {file}: {error}", example.name)),
+            Err(error) => {
+                eprintln!("  FAILED: {error}");
+                failures.push(format!("{}, {file}: {error}", example.name));
+            }
         }
     }
     let measured = results::render(&options, &bases, &rows, &failures);

@@ -117,6 +117,15 @@ pub(crate) fn race(entrants: &[Entrant<'_>], rounds: usize, divide: u32, log: &P
     all
 }
 
+/// Runs one entrant once, without a warm-up: for where a person waits.
+pub(crate) fn once(entrant: &Entrant<'_>, log: &Path) -> Samples {
+    let (seconds, peak, problem) = match run_once(entrant, 1, log) {
+        Ok((seconds, peak)) => (vec![seconds], peak, None),
+        Err(error) => (Vec::new(), 0, Some(error.to_string())),
+    };
+    Samples { role: entrant.role, seconds, peak, problem }
+}
+
 /// One run with all that belongs to it: its wall time in seconds, and its peak memory in bytes.
 fn run_once(entrant: &Entrant<'_>, round: usize, log: &Path) -> Result<(f64, u64)> {
     (entrant.before)(round)?;

@@ -16,7 +16,7 @@ const HELP: &str = "\
 usage: cargo xtask demo [OPTIONS] [NAME]
 
   --registry HOST:PORT  a plain-HTTP registry that stands in for docker.io, and below /gcr.io for gcr.io
-  --config FILE         galley's configuration, instead of one made of --registry, or one that binds all built-in bases
+  --config FILE         galley's configuration, instead of examples/galley.toml or one made of --registry
   --site-ca host|FILE   a CA bundle for RUN steps: what `galley build --site-ca` takes
   --galley FILE         this binary, instead of building one
 

@@ -9,7 +9,7 @@ use super::weigh::{Scales, Weight};
 use super::workshop::watch;
 use super::{Example, Workshop, directory};
 use crate::Result;
-use crate::bench::race::{Entrant, Role, Samples, output, race, timed};
+use crate::bench::race::{Entrant, Role, Samples, once, output, race, timed};
 
 /// What one Dockerfile comes to.
 pub(super) struct Measured {
@@ -37,34 +37,51 @@ pub(super) fn measure(
     let context = workshop.path(&format!("{}-{file}", example.name));
     output(Command::new("cp").arg("-r").arg(directory(example)).arg(&context))?;
     let image = format!("example-{}", example.name);
+    let measured = measure_in(&context, workshop, scales, example, file, &image);
+    // Also where something failed: the next one starts from the bases alone.
+    let forgotten = workshop.forget(&image);
+    fs::remove_dir_all(&context)?;
+    let measured = measured?;
+    forgotten.map(|()| measured)
+}
+
+fn measure_in(
+    context: &Path,
+    workshop: &Workshop,
+    scales: &mut Scales,
+    example: &Example,
+    file: &str,
+    image: &str,
+) -> Result<Measured> {
     let log = workshop.path("log");
-    let build = || workshop.build(&context, file, &image);
+    let build = || workshop.build(context, file, image);
 
     let cold = if workshop.watched {
-        watch(&mut workshop.watched_build(&context, file, &image))?
+        watch(&mut workshop.watched_build(context, file, image))?
     } else {
         let (cold, _) = timed(&mut build(), &log)?;
         all_steps_ran(&fs::read_to_string(&log)?)?;
         cold
     };
-    let answer = Service::start(workshop, &image)?.answers("/", "example-")?;
-    let weight = scales.weigh(workshop, &image)?;
+    let answer = Service::start(workshop, image)?.answers("/", "example-")?;
+    let weight = scales.weigh(workshop, image)?;
 
-    let unchanged = race(&[Entrant::new(Role::Galley, |_| build())], workshop.rounds, 1, &log);
+    let rebuilt = |entrant: Entrant<'_>| {
+        if workshop.watched { vec![once(&entrant, &log)] } else { race(&[entrant], workshop.rounds, 1, &log) }
+    };
+    let unchanged = rebuilt(Entrant::new(Role::Galley, |_| build()));
     let source = context.join(example.source);
     let original = fs::read_to_string(&source)?;
     let edit = Entrant::new(Role::Galley, |_| build())
         .before(|round| Ok(fs::write(&source, edited(&original, round)?)?));
     let edit = edit.after(|round| {
-        let answer = Service::start(workshop, &image)?.answers("/healthz", "ok")?;
+        let answer = Service::start(workshop, image)?.answers("/healthz", "ok")?;
         let expected = format!("ok{round}");
         let stale = || format!("after the edit /healthz answers {answer:?}, not {expected:?}");
         if answer == expected { Ok(()) } else { Err(stale().into()) }
     });
-    let rebuilt = race(&[edit], workshop.rounds, 1, &log);
-    workshop.forget(&image)?;
-    fs::remove_dir_all(&context)?;
-    Ok(Measured { weight, cold, unchanged: finished(unchanged)?, edited: finished(rebuilt)?, answer })
+    let edited = rebuilt(edit);
+    Ok(Measured { weight, cold, unchanged: finished(unchanged)?, edited: finished(edited)?, answer })
 }
 
 /// Makes sure that a build was a first one: its last line counts the steps.

@@ -48,14 +48,16 @@ impl Workshop {
         if options.user {
             chown(&home, Some(PLAIN_USER), Some(PLAIN_USER))?;
         }
-        let config = match &options.config {
-            Some(file) => file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?,
-            None => {
-                let file = root.join("config.toml");
-                fs::write(&file, options.registry.as_deref().map_or(BUILTIN.to_owned(), mirror_of_all))?;
-                file
+        let config = root.join("config.toml");
+        let own = || crate::workspace_root().join("examples/galley.toml");
+        let text = match (&options.config, &options.registry) {
+            (None, Some(registry)) => mirror_of_all(registry),
+            (file, _) => {
+                let file = file.clone().unwrap_or_else(own);
+                fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?
             }
         };
+        fs::write(&config, text)?;
         let site = options.site_ca.clone().map(|ca| ["--site-ca".to_owned(), ca]);
         let mut workshop = Workshop {
             builder: Builder::on_no_base(tool, program, &home),
@@ -129,7 +131,8 @@ impl Workshop {
     /// # Errors
     /// A store that cannot be written.
     pub(super) fn forget(&self, image: &str) -> Result<()> {
-        output(self.builder.command().args(["rmi", image]))?;
+        // It is not there where the first build failed.
+        let _ = output(self.builder.command().args(["rmi", image]));
         output(self.builder.command().args(["prune", "--cache-mounts"])).map(drop)
     }
 }
@@ -154,9 +157,6 @@ impl Drop for Workshop {
         let _ = output(self.builder.command().args(["store", "reset", "--force"]));
     }
 }
-
-/// A configuration in which the bases are made from packages, by the recipes that galley has in it.
-const BUILTIN: &str = "[bases]\nbuiltin = true\n";
 
 /// A configuration in which `registry` has the images of docker.io and gcr.io.
 fn mirror_of_all(registry: &str) -> String {
