@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use liblzma::stream::{CONCATENATED, Stream};
+
 use super::cache::{self, Cache, sha256_of};
 use super::error::{ArchiveError, FetchProblem};
 use super::index::condense;
@@ -12,6 +14,9 @@ use super::request::Settings;
 
 /// Where a release does not list how long the unpacked index is.
 const LONGEST: u64 = 1 << 30;
+
+/// A stream names the size of its own window; the largest that `xz` makes needs a fourth of this.
+const XZ_MEMORY: u64 = 256 << 20;
 
 /// Which index.
 pub(super) struct Wanted<'a> {
@@ -142,7 +147,10 @@ fn check(bytes: &[u8], listed: &Listed) -> Result<(), String> {
 
 fn unpack(bytes: &[u8], packing: Packing, limit: u64) -> io::Result<Vec<u8>> {
     let reader: Box<dyn Read + '_> = match packing {
-        Packing::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(bytes)),
+        Packing::Xz => {
+            let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
+            Box::new(liblzma::read::XzDecoder::new_stream(bytes, stream))
+        }
         Packing::Zstd => Box::new(zstd::Decoder::new(bytes)?),
         Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
         Packing::None => Box::new(bytes),
