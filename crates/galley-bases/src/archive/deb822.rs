@@ -172,6 +172,7 @@ impl<'a> Iterator for Fields<'a> {
 
     fn next(&mut self) -> Option<Field<'a>> {
         loop {
+            self.rest = &self.rest[comments_end(self.rest.as_bytes(), 0)..];
             if self.rest.is_empty() {
                 return None;
             }
@@ -196,13 +197,19 @@ fn field_end(text: &str) -> usize {
         }
         let comment_start = end;
         // A comment belongs to the field only where the field goes on behind it.
-        while bytes.get(end) == Some(&b'#') {
-            end += memchr(b'\n', &bytes[end..]).map_or(bytes.len() - end, |at| at + 1);
-        }
+        end = comments_end(bytes, end);
         if !matches!(bytes.get(end), Some(b' ' | b'\t')) {
-            return comment_start.max(1);
+            return comment_start;
         }
     }
+}
+
+/// Where the comments that start at `at` end.
+fn comments_end(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at) == Some(&b'#') {
+        at += memchr(b'\n', &bytes[at..]).map_or(bytes.len() - at, |end| end + 1);
+    }
+    at
 }
 
 fn split_field(text: &str) -> Option<Field<'_>> {
