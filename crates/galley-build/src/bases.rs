@@ -8,6 +8,7 @@
 
 mod define;
 mod find;
+mod needs;
 mod nested;
 mod packages;
 mod remember;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use galley_bases::{ArchiveOptions, RootSpec};
 use galley_image::{Platform, Reference};
-use galley_plan::{CacheKey, ImageName, KeyEncoder, Resolved};
+use galley_plan::{CacheKey, KeyEncoder};
 use galley_syntax::Span;
 
+use super::needs::needs;
 use super::{Base, BaseSource, Bases, Recipe, RecipeText, packages};
-use crate::build::lower_options;
 use crate::copy::{self, SelectOptions, Source, SourceBytes};
 use crate::error::{BuildError, FailedBase};
 use crate::events::NoEvents;
@@ -72,9 +72,6 @@ fn by_recipe(
     path: &mut Vec<Reference>,
 ) -> Result<Definition, BuildError> {
     let request = request(base, recipe, platform, bases.within(base))?;
-    let stages = galley_plan::lower(&galley_syntax::parse(&request.dockerfile), &lower_options(&request))
-        .map_err(BuildError::Dockerfile)?;
-    let needs = stages.needs(&Resolved::default());
     let mut key = KeyEncoder::new("galley 1 base made by a recipe");
     key.bytes(&request.dockerfile);
     key.option(recipe.target.as_deref(), KeyEncoder::text);
@@ -83,23 +80,22 @@ fn by_recipe(
         key.text(value);
     });
     key.platform(platform);
-    key.flag(!needs.contexts.is_empty());
-    if !needs.contexts.is_empty() {
+    let needs = needs(&request, key.clone().finish(), world.store)?;
+    key.flag(needs.context);
+    if needs.context {
         key.bytes(&context_digest(&request, world)?);
     }
-    key.number(needs.images.len() as u64);
     let mut all_below = Vec::new();
-    for (need, span) in &needs.images {
-        key.text(&need.name.to_string());
-        key.platform(&need.platform);
-        let ImageName::Reference(name) = &need.name else { continue };
+    key.number(needs.images.len() as u64);
+    for (name, platform, span) in &needs.images {
+        key.text(&name.to_string());
+        key.platform(platform);
         let Some(below) = request.bases.get(name) else {
             all_below.push(name.familiar());
             continue;
         };
         all_below.push(format!("{}, {}", name.familiar(), below.origin()));
-        let below =
-            in_path(below, *span, path, |path| define(below, &need.platform, &request.bases, world, path))?;
+        let below = in_path(below, *span, path, |path| define(below, platform, &request.bases, world, path))?;
         key.bytes(&below.key.0);
     }
     Ok(Definition { key: key.finish(), how: How::Build(Box::new(request)), below: all_below })

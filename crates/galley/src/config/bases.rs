@@ -144,8 +144,8 @@ fn builtin(
                 let found = shipped.get_key_value(&reference(placed, name)?);
                 found.map(by_table).ok_or_else(|| {
                     let known: Vec<String> = shipped.keys().map(Reference::familiar).collect();
-                    let known = known.iter().map(String::as_str).collect();
-                    wrong(placed, name, format!("galley ships no such base; {}", nearest(name, known)))
+                    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                    wrong(placed, name, format!("galley ships no such base; {}", nearest(name, &known)))
                 })
             };
             names.iter().map(find).collect()
@@ -153,7 +153,7 @@ fn builtin(
     }
 }
 
-fn nearest(word: &str, known: Vec<&str>) -> String {
+fn nearest(word: &str, known: &[&str]) -> String {
     let hint = suggest::did_you_mean(word, known.iter().copied());
     hint.unwrap_or_else(|| format!("it has {}", known.join(", ")))
 }
@@ -206,8 +206,8 @@ fn text(placed: &PlacedBases, name: &str, recipe: &str) -> Result<RecipeText, Co
         if let Some((name, dockerfile)) = shipped::RECIPES.iter().find(|(known, _)| *known == shipped) {
             return Ok(RecipeText::Shipped { name, dockerfile });
         }
-        let known = shipped::RECIPES.iter().map(|(known, _)| *known).collect();
-        let problem = format!("galley ships no recipe `{shipped}`; {}", nearest(shipped, known));
+        let known = shipped::RECIPES.map(|(known, _)| known);
+        let problem = format!("galley ships no recipe `{shipped}`; {}", nearest(shipped, &known));
         return Err(wrong(placed, name, problem));
     }
     let path = placed.place.locate("bases", Path::new(recipe))?;
