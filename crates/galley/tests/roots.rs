@@ -75,7 +75,7 @@ fn fetched(output: &Output) -> bool {
 /// What dpkg and apt think of the root that they are in.
 const CHECKS: &str = r#"FROM root
 RUN test -z "$(dpkg --audit)"
-RUN test "$(dpkg -l | awk '/^ii/ { n++ } /^[a-z][^i]/ { bad++ } END { print n > 60, bad + 0 }')" = '1 0'
+RUN test "$(dpkg -l | awk '/^ii/ { n++ } /^[a-z][^i]/ { bad++ } END { print (n > 60), (bad + 0) }')" = '1 0'
 RUN dpkg --verify | tee /verify && ! grep -v '/usr/share/\(doc\|man\|locale\|info\|lintian\)/' /verify
 RUN apt-get check -q
 RUN test "$(readlink /bin) $(readlink /sbin) $(readlink /lib)" = 'usr/bin usr/sbin usr/lib'

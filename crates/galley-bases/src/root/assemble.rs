@@ -227,6 +227,7 @@ impl Assembly<'_> {
             preinst: controls.iter().filter(has_preinst).map(Control::database_name).collect(),
             unpack: (0..controls.len()).filter(by_dpkg).map(|index| &self.debs[index]).collect(),
             packages: controls.len(),
+            variant: self.spec.variant,
             architecture: &self.spec.architecture,
             date,
         };

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use galley_sandbox::{Io, Mount, MountKind, Network, Output, Process, Root, Stdin};
 use galley_store::{Prepared, PreparedRoot};
 
-use super::{BasesWorld, Phase, Progress, SEARCH_PATH};
+use super::{BasesWorld, Phase, Progress, SEARCH_PATH, Variant};
 use crate::{BasesError, DebFile};
 
 /// See there.
@@ -27,6 +27,8 @@ pub struct Configuration<'a> {
     pub unpack: Vec<&'a DebFile>,
     /// How many packages in all.
     pub packages: usize,
+    /// How much of it is wanted.
+    pub variant: Variant,
     /// dpkg's own architecture.
     pub architecture: &'a str,
     /// The root's date, seconds since 1970: what programs write down as today.
@@ -70,7 +72,7 @@ pub fn configure(
     }
 }
 
-fn environment(configuration: &Configuration<'_>) -> [(&'static str, String); 9] {
+fn environment(configuration: &Configuration<'_>) -> [(&'static str, String); 10] {
     [
         ("PATH", SEARCH_PATH.into()),
         ("HOME", "/root".into()),
@@ -81,6 +83,7 @@ fn environment(configuration: &Configuration<'_>) -> [(&'static str, String); 9]
         ("DEBCONF_NOWARNINGS", "yes".into()),
         ("SOURCE_DATE_EPOCH", configuration.date.to_string()),
         ("ARCHITECTURE", configuration.architecture.into()),
+        ("VARIANT", configuration.variant.name().into()),
     ]
 }
 

@@ -46,5 +46,7 @@ find /var/log -type f -delete
 rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- /etc/.pwd.lock /etc/hostname /etc/resolv.conf \
     /var/lib/dpkg/available /var/lib/dbus/machine-id /var/lib/systemd/random-seed
 [ ! -e /etc/machine-id ] || : >/etc/machine-id
+[ "$VARIANT" != slim ] || rm -rf /usr/share/info/*
 mkdir -p /var/cache/apt/archives/partial /var/lib/apt/lists/partial /run/lock
+chmod 700 /var/cache/apt/archives/partial /var/lib/apt/lists/partial
 chmod 1777 /run/lock

@@ -53,8 +53,8 @@ pub fn write(
     for empty in ["diversions", "triggers/Unincorp"] {
         placer.file(&format!("{ROOT}/{empty}"), 0o644, b"")?;
     }
-    for lock in ["lock", "lock-frontend", "triggers/Lock"] {
-        placer.file(&format!("{ROOT}/{lock}"), 0o640, b"")?;
+    for (lock, mode) in [("lock", 0o640), ("lock-frontend", 0o640), ("triggers/Lock", 0o600)] {
+        placer.file(&format!("{ROOT}/{lock}"), mode, b"")?;
     }
     Ok(())
 }

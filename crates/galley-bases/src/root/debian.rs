@@ -50,7 +50,7 @@ pub fn write(
         sources_file(sources, components).as_bytes(),
     )?;
     for directory in ["var/cache/apt/archives/partial", "var/lib/apt/lists/partial"] {
-        placer.directory(directory, 0o755, 0)?;
+        placer.directory(directory, 0o700, 0)?;
     }
     Ok(())
 }

@@ -66,6 +66,14 @@ impl Rules {
     }
 }
 
+/// Whether an empty directory stays where what was in it is left out: programs that register alternatives of manual pages
+/// fail without the sections' directories.
+#[must_use]
+pub fn keeps_empty(directory: &TreePath) -> bool {
+    let section = directory.as_bytes().strip_prefix(b"usr/share/man/man");
+    section.is_some_and(|section| section.len() == 1 && section[0].is_ascii_digit())
+}
+
 /// `dpkg.cfg` with the rules of the slim variant.
 #[must_use]
 pub fn slim_configuration() -> String {
@@ -112,6 +120,18 @@ mod tests {
         ] {
             assert_eq!(rules.exclude(&TreePath::clean(path.as_bytes()).unwrap()), excluded, "{path}");
             assert!(!Rules::of(Variant::Minbase).exclude(&TreePath::clean(path.as_bytes()).unwrap()));
+        }
+    }
+
+    #[test]
+    fn manual_sections_stay() {
+        for (path, stays) in [
+            ("usr/share/man/man1", true),
+            ("usr/share/man/man1/x", false),
+            ("usr/share/man/de/man1", false),
+            ("usr/share/man", false),
+        ] {
+            assert_eq!(keeps_empty(&TreePath::clean(path.as_bytes()).unwrap()), stays, "{path}");
         }
     }
 
