@@ -115,7 +115,7 @@ fn bombs() {
     let sized = Archive::new().edited(b'0', "./zeroes", "", "", |header| {
         put(header, field::SIZE, b"77777777777");
     });
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gzip.write_all(&sized.cut()).unwrap();
     let zeroes = vec![0; 1 << 20];
     for _ in 0..600 {

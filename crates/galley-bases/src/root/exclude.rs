@@ -39,39 +39,44 @@ const DISTROLESS: [Rule; 6] = [
 
 /// The rules of one variant.
 #[derive(Clone, Debug)]
-pub struct Rules(Vec<Rule>);
+pub struct Rules {
+    rules: Vec<Rule>,
+    variant: Variant,
+}
 
 impl Rules {
     /// Those of `variant`.
     #[must_use]
     pub fn of(variant: Variant) -> Self {
-        Self(match variant {
+        let rules = match variant {
             Variant::Minbase => Vec::new(),
             Variant::Slim => SLIM.to_vec(),
             Variant::Distroless => SLIM.into_iter().chain(DISTROLESS).collect(),
-        })
+        };
+        Self { rules, variant }
     }
 
     /// Whether `path` is left out.
     #[must_use]
     pub fn exclude(&self, path: &TreePath) -> bool {
-        if self.0.is_empty() {
+        if self.rules.is_empty() {
             return false;
         }
         let name = [b"/", path.as_bytes()].concat();
-        let last = self.0.iter().rev().find(|rule| match rule {
+        let last = self.rules.iter().rev().find(|rule| match rule {
             Rule::Exclude(pattern) | Rule::Include(pattern) => matches(pattern.as_bytes(), &name),
         });
         matches!(last, Some(Rule::Exclude(_)))
     }
-}
 
-/// Whether an empty directory stays where what was in it is left out: programs that register alternatives of manual pages
-/// fail without the sections' directories.
-#[must_use]
-pub fn keeps_empty(directory: &TreePath) -> bool {
-    let section = directory.as_bytes().strip_prefix(b"usr/share/man/man");
-    section.is_some_and(|section| section.len() == 1 && section[0].is_ascii_digit())
+    /// Whether an empty directory stays where what was in it is left out: the registering of alternatives of manual pages fails
+    /// without the sections' directories.
+    #[must_use]
+    pub fn keeps_empty(&self, directory: &TreePath) -> bool {
+        let section = directory.as_bytes().strip_prefix(b"usr/share/man/man");
+        let is_section = section.is_some_and(|section| section.len() == 1 && section[0].is_ascii_digit());
+        is_section && self.variant.is_configured()
+    }
 }
 
 /// `dpkg.cfg` with the rules of the slim variant.
@@ -131,7 +136,9 @@ mod tests {
             ("usr/share/man/de/man1", false),
             ("usr/share/man", false),
         ] {
-            assert_eq!(keeps_empty(&TreePath::clean(path.as_bytes()).unwrap()), stays, "{path}");
+            let path = TreePath::clean(path.as_bytes()).unwrap();
+            assert_eq!(Rules::of(Variant::Slim).keeps_empty(&path), stays, "{path:?}");
+            assert!(!Rules::of(Variant::Distroless).keeps_empty(&path), "{path:?}");
         }
     }
 

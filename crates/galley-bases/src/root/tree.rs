@@ -14,7 +14,7 @@ use md5::{Digest as _, Md5};
 use super::certificates::is_certificate;
 use super::control::Control;
 use super::error::DebProblem;
-use super::exclude::{Rules, keeps_empty};
+use super::exclude::Rules;
 use super::stream::Content;
 
 /// What is wrong while a package is put into the tree.
@@ -147,7 +147,7 @@ impl<'a> MergedTree<'a> {
         for (path, (_, entry)) in &self.directories {
             let is_needed = || needed.binary_search(path).is_ok();
             if let Some(entry) = entry
-                && (!self.rules.exclude(path) || keeps_empty(path) || is_needed())
+                && (!self.rules.exclude(path) || self.rules.keeps_empty(path) || is_needed())
             {
                 self.writer.put_directory(path, entry)?;
             }

@@ -1,4 +1,5 @@
 //! Packages made byte by byte, and a store to make roots of them in. Nothing here needs a kernel's rights: what is unpacked is not run.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::fs;
 use std::path::PathBuf;
