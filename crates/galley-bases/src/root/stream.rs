@@ -4,7 +4,8 @@
 //! and sends what it holds in pieces: small files whole, large ones in blocks. Packages come interleaved, each in its own order.
 
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use galley_image::layer_tar::{LayerSink, ReadError, Whiteouts, read};
@@ -57,9 +58,11 @@ impl Read for Content {
 
 /// Blocks of a file that another thread decompresses.
 pub struct Blocks {
-    blocks: Receiver<io::Result<Vec<u8>>>,
+    blocks: Receiver<Vec<u8>>,
     block: io::Cursor<Vec<u8>>,
     left: u64,
+    /// Whether it ended too early; the package's own error follows then.
+    broken: Arc<AtomicBool>,
 }
 
 impl Read for Blocks {
@@ -70,8 +73,13 @@ impl Read for Blocks {
                 self.left -= count as u64;
                 return Ok(count);
             }
-            let ended = |_| io::Error::new(io::ErrorKind::UnexpectedEof, "its package broke off");
-            self.block = io::Cursor::new(self.blocks.recv().map_err(ended)??);
+            match self.blocks.recv() {
+                Ok(block) => self.block = io::Cursor::new(block),
+                Err(_) => {
+                    self.broken.store(true, Ordering::Relaxed);
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "its package broke off"));
+                }
+            }
         }
     }
 }
@@ -117,8 +125,33 @@ pub fn stream<E>(
         drop(sender);
         // With the receiver dropped, the threads' next piece is their last.
         let receiver = receiver;
-        receiver.iter().try_for_each(|(index, piece)| take(index, piece))
+        while let Ok((index, piece)) = receiver.recv() {
+            hand(index, piece, &receiver, &mut take)?;
+        }
+        Ok(())
     })
+}
+
+/// Hands on one piece. Where a large file broke off in the middle, its package's own error says why, and comes later.
+fn hand<E>(
+    index: usize,
+    piece: Piece,
+    receiver: &Receiver<(usize, Piece)>,
+    take: &mut impl FnMut(usize, Piece) -> Result<(), E>,
+) -> Result<(), E> {
+    let broken = match &piece {
+        Piece::Entry(_, _, Content::Blocks(blocks)) => Some(Arc::clone(&blocks.broken)),
+        _ => None,
+    };
+    let Err(effect) = take(index, piece) else { return Ok(()) };
+    if broken.is_some_and(|broken| broken.load(Ordering::Relaxed)) {
+        let mut failures =
+            receiver.iter().filter(|(at, piece)| *at == index && matches!(piece, Piece::Failed(_)));
+        if let Some((index, cause)) = failures.next() {
+            take(index, cause)?;
+        }
+    }
+    Err(effect)
 }
 
 /// Sends one package; `false` where nobody listens any more.
@@ -191,20 +224,15 @@ impl LayerSink for Sink<'_> {
             return self.send(Piece::Entry(path, entry, Content::Whole(io::Cursor::new(bytes))));
         }
         let (sender, blocks) = bounded(BLOCKS_WAITING);
-        let blocks = Blocks { blocks, block: io::Cursor::default(), left: size };
+        let blocks = Blocks { blocks, block: io::Cursor::default(), left: size, broken: Arc::default() };
         self.send(Piece::Entry(path, entry, Content::Blocks(blocks)))?;
         let mut left = size;
         while left > 0 {
             let length = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
             let mut block = vec![0; length];
-            if let Err(error) = content.read_exact(&mut block) {
-                // The writer, in the middle of the file, hears it first.
-                let problem = broken(error);
-                let _ = sender.send(Err(io::Error::other(problem.to_string())));
-                return Err(problem.into());
-            }
+            content.read_exact(&mut block).map_err(broken)?;
             left -= length as u64;
-            sender.send(Ok(block)).map_err(|_| Stop::Unheard)?;
+            sender.send(block).map_err(|_| Stop::Unheard)?;
         }
         Ok(())
     }
