@@ -60,6 +60,8 @@ pub struct Base {
     pub source: BaseSource,
     /// The configuration file that binds it, for messages.
     pub bound_by: String,
+    /// The same file by its absolute path: what was made of an earlier definition of its binding is given up when there is a new one.
+    pub config: PathBuf,
     /// The version that it gives, where the image does not say so itself.
     pub provides: Option<String>,
     /// What everybody who builds on it should know; said in every build.

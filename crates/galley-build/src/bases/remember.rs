@@ -64,7 +64,7 @@ pub(super) fn keep(
     image: Digest,
     name: &Reference,
 ) -> Result<(), StoreError> {
-    let last = format!("last base {} for {platform} by {}", base.name, base.bound_by);
+    let last = format!("last base {} for {platform} by {}", base.name, base.config.display());
     let before = store.journal(&last)?;
     let before = before.and_then(|text| serde_json::from_str::<Last>(&text).ok());
     if let Some(before) = before.filter(|before| before.name != *name) {

@@ -133,8 +133,8 @@ fn builtin(
     shipped: &BTreeMap<Reference, Arc<Base>>,
 ) -> Result<Vec<(Reference, Arc<Base>)>, ConfigError> {
     let by_table = |(name, base): (&Reference, &Arc<Base>)| {
-        let bound_by = placed.place.shown();
-        (name.clone(), Arc::new(Base { bound_by, ..Base::clone(base) }))
+        let (bound_by, config) = (placed.place.shown(), placed.place.absolute());
+        (name.clone(), Arc::new(Base { bound_by, config, ..Base::clone(base) }))
     };
     match &placed.table.builtin {
         None | Some(Builtin::All(false)) => Ok(Vec::new()),
@@ -186,6 +186,7 @@ fn base(
         name: reference(placed, name)?,
         source,
         bound_by: placed.place.shown(),
+        config: placed.place.absolute(),
         provides: table.provides.clone(),
         note: table.note.clone(),
     })

@@ -132,6 +132,12 @@ impl Place {
         self.file.strip_prefix(".").unwrap_or(&self.file).display().to_string()
     }
 
+    /// The file by its absolute path.
+    pub fn absolute(&self) -> PathBuf {
+        let real = fs::canonicalize(&self.file).or_else(|_| std::path::absolute(&self.file));
+        real.unwrap_or_else(|_| self.file.clone())
+    }
+
     /// The path that a table named `table` means. A project's must stay in the project, links followed: a build of somebody else's project
     /// must not show the user's files to its steps.
     ///
