@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: one example from one stage and from several, built before the caller's eyes, run, and compared.
+//! `cargo demo`: one example from one stage and from several, built before the caller's eyes, run, and compared.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::bench::build_galley_as;
 use crate::bench::table::duration;
 
 const HELP: &str = "\
-usage: cargo xtask demo [OPTIONS] [NAME]
+usage: cargo demo [OPTIONS] [NAME]
 
   --registry HOST:PORT  a plain-HTTP registry that stands in for docker.io, and below /gcr.io for gcr.io
   --config FILE         galley's configuration, instead of examples/galley.toml or one made of --registry
@@ -27,7 +27,7 @@ TMPDIR, in a store of its own. NAME: what is in examples/ (go).
 /// The example that needs the least: no packages but its own.
 const DEFAULT: &str = "go";
 
-/// The profile that galley is built with here: it compiles in a third of the time, and runs as fast where it does not compress.
+/// The profile that galley is built with here, and this program too where it is called as `cargo demo`.
 const PROFILE: &str = "quick";
 
 /// Does what `args` ask for and prints the table; true if the example does what it should.
@@ -42,7 +42,7 @@ pub fn main(args: &[String]) -> Result<bool> {
     let example = EXAMPLES
         .iter()
         .find(|example| example.name == name)
-        .ok_or_else(|| format!("no example {name:?}; see `cargo xtask demo --help`"))?;
+        .ok_or_else(|| format!("no example {name:?}; see `cargo demo --help`"))?;
     let galley = match &options.galley {
         Some(path) => path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?,
         None => build_galley_as(PROFILE)?,
@@ -110,7 +110,7 @@ fn parse(args: &[String]) -> Result<Option<(Options, String)>> {
             "--site-ca" => options.site_ca = Some(value()?.clone()),
             "--galley" => options.galley = Some(PathBuf::from(value()?)),
             other if other.starts_with('-') => {
-                return Err(format!("no option {other:?}; see `cargo xtask demo --help`").into());
+                return Err(format!("no option {other:?}; see `cargo demo --help`").into());
             }
             other => other.clone_into(&mut name),
         }
