@@ -17,7 +17,7 @@ usage: cargo demo [OPTIONS] [NAME]
 
   --registry HOST:PORT  a plain-HTTP registry that stands in for docker.io, and below /gcr.io for gcr.io
   --config FILE         galley's configuration, instead of examples/galley.toml or one made of --registry
-  --site-ca host|FILE   a CA bundle for RUN steps: what `galley build --site-ca` takes
+  --site-ca host|FILE   the CA bundle that RUN steps trust besides, as in `galley build --site-ca` (host: this machine's own)
   --galley FILE         this binary, instead of building one
 
 As root, or as a user with subordinate ids. Without options the bases are made from packages, and no registry is needed. Everything is made below
@@ -107,7 +107,7 @@ fn parse(args: &[String]) -> Result<Option<(Options, String)>> {
             "--help" | "-h" => return Ok(None),
             "--registry" => options.registry = Some(value()?.clone()),
             "--config" => options.config = Some(PathBuf::from(value()?)),
-            "--site-ca" => options.site_ca = Some(value()?.clone()),
+            "--site-ca" => options.site_ca.clone_from(value()?),
             "--galley" => options.galley = Some(PathBuf::from(value()?)),
             other if other.starts_with('-') => {
                 return Err(format!("no option {other:?}; see `cargo demo --help`").into());

@@ -22,7 +22,7 @@ pub(super) struct Workshop {
     /// The names of bases that galley makes itself.
     bound: Vec<String>,
     /// Options of `galley build` alone.
-    site: Vec<String>,
+    site: [String; 2],
     pub(super) rounds: usize,
     /// Whether what takes long is shown while it happens.
     pub(super) watched: bool,
@@ -58,12 +58,11 @@ impl Workshop {
             }
         };
         fs::write(&config, text)?;
-        let site = options.site_ca.clone().map(|ca| ["--site-ca".to_owned(), ca]);
         let mut workshop = Workshop {
             builder: Builder::on_no_base(tool, program, &home),
             config: ["--config".to_owned(), config.display().to_string()],
             bound: Vec::new(),
-            site: site.into_iter().flatten().collect(),
+            site: ["--site-ca".to_owned(), options.site_ca.clone()],
             rounds: options.rounds,
             watched: options.watched,
             scratch,
