@@ -189,13 +189,14 @@ impl Store {
         }
     }
 
-    /// All images, the newest first.
+    /// All images, the newest first; of those made in the same second, the ones with names first, by name.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub fn images(&self) -> Result<Vec<Image>, StoreError> {
         self.inner.database.read(|connection| {
-            let sql = "SELECT id FROM images_1 ORDER BY created DESC, id";
+            let sql = "SELECT i.id, min(t.reference) AS name FROM images_1 i LEFT JOIN tags_1 t ON t.image = i.id \
+                       GROUP BY i.id ORDER BY i.created DESC, name NULLS LAST, i.id";
             let ids: Vec<Digest> = connection
                 .prepare_cached(sql)?
                 .query_map([], |row| digest_of(row, 0))?

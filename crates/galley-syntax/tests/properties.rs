@@ -196,6 +196,11 @@ proptest! {
             return Ok(());
         }
         let InstructionKind::Onbuild(onbuild) = &parsed.instructions[1].kind else { panic!("no ONBUILD") };
+        // What follows a backslash here is trimmed off with the line's end (a no-break space is white space), and then the trigger,
+        // a file of its own when it runs, ends with a continuation. Docker stores and reads it so too.
+        if onbuild.trigger.as_str().ends_with('\\') {
+            return Ok(());
+        }
         let again = parse_fragment(onbuild.trigger.as_str().as_bytes());
         prop_assert_eq!(again.instructions.len(), 1);
         let (InstructionKind::Run(a), InstructionKind::Run(b)) = (&onbuild.instruction.kind, &again.instructions[0].kind)

@@ -74,7 +74,12 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    /// One at a time: a child that another thread forks meanwhile would hold the script open for writing, and the kernel runs
+    /// no such file (execve(2), ETXTBSY).
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
     fn answer(script: &str) -> Result<Option<Credential>, RegistryError> {
+        let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let directory = tempfile::tempdir().unwrap();
         let program = directory.path().join("docker-credential-test");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
